@@ -1,0 +1,1 @@
+"""The write side: the one door to the log, and the log itself."""

@@ -1,0 +1,1 @@
+"""The log of events in Postgres, on the contracts of the `eventsourcing` library."""

@@ -1,0 +1,163 @@
+"""Decides commands against a book, one after the other, each seeing what the ones before it did."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from application.ledger.book import Book
+from application.ledger.outcomes import Command
+from domain import accounts, statements, transfers
+from domain.accounts import Account, ChangeAccountStatus, OpenAccount
+from domain.refusals import Refusal
+from domain.statements import RecordStatement, Statement
+from domain.transfers import (
+    Decided,
+    ExpirePending,
+    PostPending,
+    PostTransfer,
+    ReverseTransfer,
+    Transfer,
+    VoidPending,
+)
+
+
+class AlreadyDone(Exception):  # noqa: N818 - not an error: the first answer is to be given again
+    """The command's own stream is there and says what the command says."""
+
+    def __init__(self, stream_id: UUID) -> None:
+        super().__init__(stream_id)
+        self.stream_id = stream_id
+
+
+def new_stream(command: Command) -> UUID | None:
+    """The stream that the command starts, None when it changes one that is there."""
+    match command:
+        case PostTransfer():
+            return command.transfer_id
+        case OpenAccount():
+            return command.account_id
+        case ReverseTransfer():
+            return command.reversal_id
+        case RecordStatement():
+            return command.statement_id
+        case _:
+            return None
+
+
+def needs(command: Command, book: Book) -> Iterator[UUID]:
+    """The streams that must be known to decide: a transfer's own accounts once it is known itself."""
+    match command:
+        case PostTransfer():
+            yield command.source_id
+            yield command.destination_id
+        case ChangeAccountStatus():
+            yield command.account_id
+        case PostPending() | VoidPending() | ExpirePending() | ReverseTransfer():
+            yield command.transfer_id
+            if (transfer := book.transfer(command.transfer_id)) is not None:
+                yield transfer.request.source_id
+                yield transfer.request.destination_id
+        case RecordStatement():
+            yield command.imported.account_id
+        case OpenAccount():
+            pass
+
+
+def decide(command: Command, book: Book, now: datetime) -> Decided:
+    """The events of a command. Raises `Refusal`, or `AlreadyDone` for a repeat."""
+    return _DECISIONS[type(command)](command, book, now)
+
+
+def _post_transfer(command: PostTransfer, book: Book, now: datetime) -> Decided:
+    there = book.get(command.transfer_id)
+    if there is not None:
+        if isinstance(there, Transfer) and transfers.is_same_request(there, command):
+            raise AlreadyDone(command.transfer_id)
+        raise Refusal("id_reused", id=command.transfer_id)
+    return transfers.post_transfer(
+        command, book.account(command.source_id), book.account(command.destination_id), now
+    )
+
+
+def _open_account(command: OpenAccount, book: Book, now: datetime) -> Decided:
+    there = book.get(command.account_id)
+    if there is not None:
+        if isinstance(there, Account) and accounts.is_same_opening(there, command):
+            raise AlreadyDone(command.account_id)
+        raise Refusal("id_reused", id=command.account_id)
+    return ((command.account_id, accounts.open_account(command)),)
+
+
+def _change_status(command: ChangeAccountStatus, book: Book, now: datetime) -> Decided:
+    account = book.account(command.account_id)
+    if account is None:
+        raise Refusal("account_not_found", account_id=command.account_id)
+    return ((account.id, accounts.change_status(account, command)),)
+
+
+def _post_pending(command: PostPending, book: Book, now: datetime) -> Decided:
+    transfer, source, destination = _transfer_and_accounts(command.transfer_id, book)
+    return transfers.post_pending(command, transfer, source, destination, now)
+
+
+def _void_pending(command: VoidPending, book: Book, now: datetime) -> Decided:
+    transfer, source, _ = _transfer_and_accounts(command.transfer_id, book)
+    return transfers.void_pending(command, transfer, source)
+
+
+def _expire_pending(command: ExpirePending, book: Book, now: datetime) -> Decided:
+    transfer, source, _ = _transfer_and_accounts(command.transfer_id, book)
+    return transfers.expire_pending(command, transfer, source, now)
+
+
+def _reverse_transfer(command: ReverseTransfer, book: Book, now: datetime) -> Decided:
+    there = book.get(command.reversal_id)
+    if there is not None:
+        if isinstance(there, Transfer) and transfers.is_same_reversal(there, command):
+            raise AlreadyDone(command.reversal_id)
+        raise Refusal("id_reused", id=command.reversal_id)
+    transfer, source, destination = _transfer_and_accounts(command.transfer_id, book)
+    return transfers.reverse_transfer(command, transfer, source, destination)
+
+
+def _record_statement(command: RecordStatement, book: Book, now: datetime) -> Decided:
+    if isinstance(book.get(command.statement_id), Statement):
+        raise AlreadyDone(command.statement_id)
+    account = book.account(command.imported.account_id)
+    return ((command.statement_id, statements.record_statement(command, account)),)
+
+
+def _transfer_and_accounts(transfer_id: UUID, book: Book) -> tuple[Transfer, Account, Account]:
+    transfer = book.transfer(transfer_id)
+    if transfer is None:
+        raise Refusal("transfer_not_found", transfer_id=transfer_id)
+    source = book.account(transfer.request.source_id)
+    destination = book.account(transfer.request.destination_id)
+    assert source is not None, "a transfer's accounts are there before it"
+    assert destination is not None, "a transfer's accounts are there before it"
+    return transfer, source, destination
+
+
+_DECISIONS: dict[type, Callable[[Any, Book, datetime], Decided]] = {
+    PostTransfer: _post_transfer,
+    OpenAccount: _open_account,
+    ChangeAccountStatus: _change_status,
+    PostPending: _post_pending,
+    VoidPending: _void_pending,
+    ExpirePending: _expire_pending,
+    ReverseTransfer: _reverse_transfer,
+    RecordStatement: _record_statement,
+}
+
+
+def missing(commands: Iterable[Command], book: Book) -> set[UUID]:
+    """The streams that must be read before the commands can be decided."""
+    return {
+        stream_id
+        for command in commands
+        for stream_id in needs(command, book)
+        if not book.is_known(stream_id)
+    }

@@ -1,0 +1,276 @@
+"""The one door: submissions queue up, one thread writes whatever has queued, every caller is answered."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Sequence
+from concurrent.futures import Future
+from typing import Any
+
+import psycopg
+from psycopg import Connection, errors
+
+from application.ledger.book import StateCache
+from application.ledger.outcomes import Done, Submission
+from application.ledger.writer import Batch
+
+_log = logging.getLogger("daybook.ledger")
+
+MAX_BATCH_COMMANDS = 2_000
+"""Commands that share a transaction, unless one submission alone has more."""
+
+_RETRY_S = (0.0, 0.05, 0.1, 0.2, 0.4, 0.8, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0)
+"""Waits before each attempt to reach the database again: about ten seconds in all."""
+
+
+class QueueFullError(Exception):
+    """So many commands wait that a new one would wait too long. Try again after `retry_after_s`."""
+
+    def __init__(self, retry_after_s: int) -> None:
+        super().__init__(f"the write queue is full: try again in {retry_after_s} s")
+        self.retry_after_s = retry_after_s
+
+
+class LedgerClosedError(Exception):
+    """The ledger is shutting down and takes no more commands."""
+
+
+class WriteFailedError(Exception):
+    """The database could not be reached. `outcome_known` says that nothing was written; otherwise ask
+    again with the same id or Idempotency-Key, which has its effect once at most."""
+
+    def __init__(self, message: str, *, outcome_known: bool) -> None:
+        super().__init__(message)
+        self.outcome_known = outcome_known
+
+
+class _Waiting:
+    """A submission with whoever waits for it: a thread's future, or an event loop's."""
+
+    __slots__ = ("future", "loop", "submission")
+
+    def __init__(
+        self,
+        submission: Submission,
+        future: Future[Done] | asyncio.Future[Done],
+        loop: asyncio.AbstractEventLoop | None,
+    ) -> None:
+        self.submission = submission
+        self.future = future
+        self.loop = loop
+
+
+class Ledger:
+    """Takes submissions from any thread or event loop and writes them in groups.
+
+    `conninfo` reaches the database as the application's role. At most `queue_limit` commands wait.
+    Any number of ledgers, in any number of processes, may write to one database.
+    """
+
+    def __init__(
+        self,
+        conninfo: str,
+        *,
+        queue_limit: int = 20_000,
+        cache_accounts: int = 100_000,
+        cache_transfers: int = 20_000,
+    ) -> None:
+        self._conninfo = conninfo
+        self._queue_limit = queue_limit
+        self._cache = StateCache(cache_accounts, cache_transfers)
+        self._conn: Connection[Any] | None = None
+        self._queue: deque[_Waiting] = deque()
+        self._waiting_commands = 0
+        self._changed = threading.Condition()
+        self._closed = False
+        self._thread = threading.Thread(target=self._run, name="ledger-writer", daemon=True)
+        self._thread.start()
+
+    @property
+    def waiting_commands(self) -> int:
+        """Commands that are queued and not yet being written."""
+        return self._waiting_commands
+
+    @property
+    def queue_limit(self) -> int:
+        return self._queue_limit
+
+    def submit(self, submission: Submission) -> Future[Done]:
+        """Queue a submission from any thread. Raises `QueueFullError`, `LedgerClosedError`; the
+        future may raise `WriteFailedError`."""
+        future: Future[Done] = Future()
+        self._enqueue(_Waiting(submission, future, None))
+        return future
+
+    def submit_and_wait(self, submission: Submission) -> Done:
+        """`submit`, and wait for what becomes of it."""
+        return self.submit(submission).result()
+
+    async def post(self, submission: Submission) -> Done:
+        """Queue a submission from an event loop and wait for it there. Raises as `submit` does."""
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[Done] = loop.create_future()
+        self._enqueue(_Waiting(submission, future, loop))
+        return await future
+
+    def close(self) -> None:
+        """Write what is queued, then stop. Later submissions raise `LedgerClosedError`."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+        self._thread.join()
+        if self._conn is not None:
+            self._conn.close()
+
+    def __enter__(self) -> Ledger:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _enqueue(self, waiting: _Waiting) -> None:
+        commands = len(waiting.submission.commands)
+        with self._changed:
+            if self._closed:
+                raise LedgerClosedError
+            if self._queue and self._waiting_commands + commands > self._queue_limit:
+                raise QueueFullError(retry_after_s=1)
+            self._queue.append(waiting)
+            self._waiting_commands += commands
+            self._changed.notify()
+
+    def _take(self) -> list[_Waiting]:
+        """All that is queued, up to a batch's size; empty when the ledger is closed and drained."""
+        with self._changed:
+            while not self._queue and not self._closed:
+                self._changed.wait()
+            taken: list[_Waiting] = []
+            commands = 0
+            while self._queue:
+                size = len(self._queue[0].submission.commands)
+                if taken and commands + size > MAX_BATCH_COMMANDS:
+                    break
+                taken.append(self._queue.popleft())
+                commands += size
+            self._waiting_commands -= commands
+            return taken
+
+    def _run(self) -> None:
+        while batch := self._take():
+            self._write_and_answer(batch)
+
+    def _write_and_answer(self, batch: list[_Waiting]) -> None:
+        try:
+            results = self._write([w.submission for w in batch])
+        except WriteFailedError as error:
+            _settle(batch, [error] * len(batch))
+        except Exception as error:  # a defect in one command must not take the others along
+            if len(batch) == 1:
+                _log.exception("a submission could not be written")
+                _settle(batch, [error])
+            else:
+                for waiting in batch:
+                    self._write_and_answer([waiting])
+        else:
+            _settle(batch, results)
+
+    def _write(self, submissions: Sequence[Submission]) -> list[Done]:
+        """One transaction, tried again while the database is away and nothing has been committed."""
+        verify_new = False
+        last: Exception | None = None
+        for wait_s in _RETRY_S:
+            if wait_s:
+                time.sleep(wait_s)
+            batch: Batch | None = None
+            try:
+                conn = self._connection()
+                batch = Batch(conn, self._cache, submissions)
+                batch.run(verify_new=verify_new)
+            except errors.UniqueViolation:
+                if verify_new:
+                    raise
+                verify_new = True
+                self._roll_back()
+            except (psycopg.OperationalError, psycopg.InterfaceError) as error:
+                last = error
+                self._drop_connection()
+                if batch is not None and batch.proof.commit_sent:
+                    if self._was_committed(batch):
+                        return batch.results
+            except BaseException:
+                self._roll_back()
+                raise
+            else:
+                return batch.results
+        raise WriteFailedError(f"the database is not reachable: {last}", outcome_known=True)
+
+    def _was_committed(self, batch: Batch) -> bool:
+        """Resolve a commit whose answer got lost, by looking for its proof. Raises
+        `WriteFailedError` when the database stays away."""
+        last: Exception | None = None
+        for wait_s in _RETRY_S:
+            if wait_s:
+                time.sleep(wait_s)
+            try:
+                return batch.proof.is_in(self._connection())
+            except (psycopg.OperationalError, psycopg.InterfaceError) as error:
+                last = error
+                self._drop_connection()
+        raise WriteFailedError(
+            f"the database went away during a commit: {last}", outcome_known=False
+        )
+
+    def _connection(self) -> Connection[Any]:
+        if self._conn is None or self._conn.closed:
+            self._conn = psycopg.connect(
+                self._conninfo, autocommit=True, application_name="daybook ledger"
+            )
+        return self._conn
+
+    def _roll_back(self) -> None:
+        try:
+            self._connection().execute("ROLLBACK")
+        except (psycopg.OperationalError, psycopg.InterfaceError):
+            self._drop_connection()
+
+    def _drop_connection(self) -> None:
+        """The cache stays: it is true as of its position, and the next batch follows the log from there."""
+        if self._conn is not None:
+            self._conn.close()
+            self._conn = None
+
+
+def _settle(batch: Sequence[_Waiting], results: Sequence[Done | Exception]) -> None:
+    """Answer every caller, and wake each event loop once."""
+    by_loop: dict[
+        asyncio.AbstractEventLoop, list[tuple[asyncio.Future[Done], Done | Exception]]
+    ] = {}
+    for waiting, result in zip(batch, results, strict=True):
+        if waiting.loop is None:
+            assert isinstance(waiting.future, Future)
+            if isinstance(result, Exception):
+                waiting.future.set_exception(result)
+            else:
+                waiting.future.set_result(result)
+        else:
+            assert isinstance(waiting.future, asyncio.Future)
+            by_loop.setdefault(waiting.loop, []).append((waiting.future, result))
+    for loop, answers in by_loop.items():
+        try:
+            loop.call_soon_threadsafe(_answer_all, answers)
+        except RuntimeError:  # the loop is closed: nobody waits there any more
+            _log.warning("%d answers came after their event loop was closed", len(answers))
+
+
+def _answer_all(answers: Sequence[tuple[asyncio.Future[Done], Done | Exception]]) -> None:
+    for future, result in answers:
+        if future.done():  # the caller gave up
+            continue
+        if isinstance(result, Exception):
+            future.set_exception(result)
+        else:
+            future.set_result(result)

@@ -1,0 +1,93 @@
+"""What goes into the ledger and what comes out of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from uuid import UUID
+
+from msgspec import Struct
+
+from domain.accounts import Account, ChangeAccountStatus, OpenAccount
+from domain.catalogue import AggregateState
+from domain.provenance import Provenance
+from domain.statements import RecordStatement
+from domain.transfers import (
+    ExpirePending,
+    PostPending,
+    PostTransfer,
+    ReverseTransfer,
+    VoidPending,
+)
+
+Command = (
+    OpenAccount
+    | ChangeAccountStatus
+    | PostTransfer
+    | PostPending
+    | VoidPending
+    | ExpirePending
+    | ReverseTransfer
+    | RecordStatement
+)
+
+
+class Accepted(Struct, frozen=True):
+    """The command is in the log. `position` is its last event's: read at least that fresh to see it.
+
+    `state` is the aggregate that the command made or changed; `accounts` are a transfer's source and
+    destination, all as they were right after the command. `replayed`: it was there already.
+    """
+
+    id: UUID
+    position: int
+    recorded_at: datetime
+    state: AggregateState
+    accounts: tuple[Account, ...] = ()
+    replayed: bool = False
+
+
+class Refused(Struct, frozen=True):
+    """The ledger's "no"; nothing was written."""
+
+    reason: str
+    details: dict[str, object]
+
+
+Outcome = Accepted | Refused
+
+
+class Answer(Struct, frozen=True):
+    """What the edge answers, kept byte for byte for a repeat with the same key."""
+
+    status: int
+    body: bytes
+    position: int
+
+
+class Receipt(Struct, frozen=True):
+    """A request's Idempotency-Key. `render` makes the answer from the outcomes, so that it can be
+    stored in the same transaction as the events. `fingerprint` is a digest of the whole request."""
+
+    caller: str
+    key: str
+    fingerprint: bytes
+    render: Callable[[Sequence[Outcome]], Answer]
+
+
+class Submission(Struct, frozen=True):
+    """Commands that one request brings. `linked`: all are accepted or all are refused."""
+
+    commands: Sequence[Command]
+    provenance: Provenance
+    linked: bool = False
+    receipt: Receipt | None = None
+
+
+class Done(Struct, frozen=True):
+    """What became of a submission. With a receipt `answer` is what was stored, and `replayed` says
+    that it was stored by an earlier request; `outcomes` is then empty."""
+
+    outcomes: Sequence[Outcome]
+    answer: Answer | None = None
+    replayed: bool = False

@@ -1,0 +1,146 @@
+"""What the writer reads under the head's lock: cold streams, the log's tail, and earlier answers."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from msgspec.structs import replace
+from psycopg import Connection
+
+from application.ledger.book import Book, StateCache
+from application.ledger.outcomes import Accepted, Answer, Receipt
+from domain import accounts, catalogue
+from domain.accounts import Account
+from domain.catalogue import AggregateState
+from domain.transfers import Transfer
+
+SNAPSHOT_SHAPE = 1
+"""Raise it when the fields of `Account` change: snapshots of another shape are ignored."""
+
+SNAPSHOT_EVERY = 256
+"""Account events between snapshots, so that a cold load reads at most that many and one batch."""
+
+MAX_TAIL = 20_000
+"""A cache further behind than this is cheaper to fill anew than to bring up to date."""
+
+_LOAD = """
+SELECT wanted.id, snapshot.version, NULL AS topic, snapshot.state
+  FROM unnest(%(ids)s::uuid[]) AS wanted (id)
+  JOIN snapshots AS snapshot ON snapshot.originator_id = wanted.id AND snapshot.shape = %(shape)s
+UNION ALL
+SELECT wanted.id, event.originator_version, event.topic, event.state
+  FROM unnest(%(ids)s::uuid[]) AS wanted (id)
+  LEFT JOIN snapshots AS snapshot
+    ON snapshot.originator_id = wanted.id AND snapshot.shape = %(shape)s
+ CROSS JOIN LATERAL (
+    SELECT originator_version, topic, state FROM events
+     WHERE originator_id = wanted.id AND originator_version > coalesce(snapshot.version, 0)
+     ORDER BY originator_version
+ ) AS event
+"""
+
+_TAIL = """
+SELECT originator_id, topic, state FROM events
+ WHERE notification_id > %s AND notification_id <= %s ORDER BY notification_id
+"""
+
+_decode_account = msgspec.json.Decoder(Account).decode
+encode_snapshot = msgspec.json.Encoder().encode
+
+
+def load(conn: Connection[Any], ids: Collection[UUID]) -> dict[UUID, AggregateState | None]:
+    """The states of streams by snapshot and tail, with one query; None where there is no stream."""
+    states: dict[UUID, AggregateState | None] = dict.fromkeys(ids)
+    rows = conn.execute(
+        _LOAD, {"ids": list(ids), "shape": SNAPSHOT_SHAPE}, prepare=True, binary=True
+    )
+    for stream_id, _, topic, state in rows:
+        if topic is None:
+            states[stream_id] = _decode_account(state)
+        else:
+            event = catalogue.decode(topic, state)
+            states[stream_id] = catalogue.evolve(states[stream_id], event, stream_id)
+    return states
+
+
+def follow(conn: Connection[Any], cache: StateCache, head: int) -> None:
+    """Bring cached states up to position `head`: what other processes wrote meanwhile."""
+    if head - cache.position > MAX_TAIL:
+        cache.clear(head)
+        return
+    changed: dict[UUID, AggregateState] = {}
+    for stream_id, topic, state in conn.execute(
+        _TAIL, (cache.position, head), prepare=True, binary=True
+    ):
+        before = changed.get(stream_id) or cache.get(stream_id)
+        if before is not None:
+            event = catalogue.decode(topic, state)
+            changed[stream_id] = catalogue.evolve(before, event, stream_id)
+    cache.put(changed.values(), head)
+
+
+def earlier_answers(
+    conn: Connection[Any], receipts: Collection[Receipt]
+) -> dict[tuple[str, str], tuple[bytes, Answer]]:
+    """Fingerprint and answer of those receipts that were answered before."""
+    rows = conn.execute(
+        "SELECT caller, key, fingerprint, status, body, position FROM idempotency_keys"
+        " JOIN unnest(%s::text[], %s::text[]) AS asked (caller, key) USING (caller, key)",
+        ([r.caller for r in receipts], [r.key for r in receipts]),
+        prepare=True,
+        binary=True,
+    )
+    return {
+        (caller, key): (fingerprint, Answer(status, body, position))
+        for caller, key, fingerprint, status, body, position in rows
+    }
+
+
+def as_it_was(conn: Connection[Any], book: Book, stream_id: UUID) -> Accepted:
+    """The first answer to the command that started a stream, put together again from the log."""
+    row = conn.execute(
+        "SELECT notification_id, recorded_at, topic, state FROM events"
+        " WHERE originator_id = %s ORDER BY originator_version LIMIT 1",
+        (stream_id,),
+    ).fetchone()
+    assert row is not None, "the stream was just loaded"
+    position, recorded_at, topic, data = row
+    first = catalogue.evolve(None, catalogue.decode(topic, data), stream_id)
+    if not isinstance(first, Transfer):
+        return Accepted(stream_id, position, recorded_at, first, replayed=True)
+    entries = conn.execute(
+        "SELECT max(notification_id) FROM events WHERE notification_id > %s"
+        " AND notification_id <= %s AND topic LIKE 'account.%%'"
+        " AND convert_from(state, 'UTF8')::jsonb ->> 'transfer_id' = %s",
+        (position, position + 3, str(stream_id)),
+    ).fetchone()
+    assert entries is not None, "an aggregate always answers one row"
+    last = entries[0]
+    both = tuple(
+        _account_at(conn, book.account(id_), last)
+        for id_ in (first.request.source_id, first.request.destination_id)
+    )
+    return Accepted(stream_id, last, recorded_at, first, both, replayed=True)
+
+
+def _account_at(conn: Connection[Any], account: Account | None, position: int) -> Account:
+    """An account with the version, balance and held amount that it had right after a position."""
+    assert account is not None, "a transfer's accounts are there before it"
+    row = conn.execute(
+        "SELECT version_at(%(id)s, %(at)s), topic, state FROM events"
+        " WHERE originator_id = %(id)s AND originator_version <= version_at(%(id)s, %(at)s)"
+        " AND topic <> 'account.status_changed' ORDER BY originator_version DESC LIMIT 1",
+        {"id": account.id, "at": position},
+    ).fetchone()
+    assert row is not None, "an account that a transfer names was opened before it"
+    event = catalogue.decode(row[1], row[2])
+    balance = held = 0
+    if not isinstance(event, accounts.Opened):
+        assert isinstance(
+            event, accounts.Debited | accounts.Credited | accounts.Held | accounts.Released
+        )
+        balance, held = event.balance, event.held
+    return replace(account, version=row[0], balance=balance, held=held)

@@ -1,0 +1,341 @@
+"""Writes one batch of submissions in one transaction, and keeps the cached states true.
+
+The order of a batch: lock the head; follow what other processes wrote; load what is cold; decide and
+append command after command; keep answers, deadlines and snapshots; move the head; commit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
+from uuid import UUID
+
+import msgspec
+from psycopg import Connection
+
+from application.event_store.appending import Appender, Head, NewEvent, lock_head, move_head
+from application.event_store.chain import field
+from application.ledger import reading
+from application.ledger.book import Book, StateCache
+from application.ledger.deciding import AlreadyDone, decide, missing, new_stream
+from application.ledger.outcomes import (
+    Accepted,
+    Answer,
+    Command,
+    Done,
+    Outcome,
+    Receipt,
+    Refused,
+    Submission,
+)
+from domain import catalogue
+from domain.accounts import Account
+from domain.refusals import Refusal
+from domain.transfers import Reserved, Transfer
+
+_encode_metadata = msgspec.json.Encoder().encode
+
+LINKED_REFUSED = "linked_refused"
+"""The reason of the items of a linked batch that would have been accepted by themselves."""
+
+
+class BatchProof:
+    """What to look for when a commit's answer got lost: the batch's last hash, or its first receipt."""
+
+    def __init__(self) -> None:
+        self.head: Head | None = None
+        self.position = 0
+        self.hash = b""
+        self.receipt: Receipt | None = None
+        self.commit_sent = False
+
+    def is_in(self, conn: Connection[Any]) -> bool:
+        """Whether the batch is in the log. Waits for the head's lock, and so for a commit under way."""
+        with conn.transaction():
+            lock_head(conn)
+            if self.head is not None and self.position > self.head.position:
+                row = conn.execute(
+                    "SELECT hash FROM events WHERE notification_id = %s", (self.position,)
+                ).fetchone()
+                return row is not None and row[0] == self.hash
+            if self.receipt is not None:
+                row = conn.execute(
+                    "SELECT fingerprint FROM idempotency_keys WHERE caller = %s AND key = %s",
+                    (self.receipt.caller, self.receipt.key),
+                ).fetchone()
+                return row is not None and row[0] == self.receipt.fingerprint
+            return True  # nothing was to be written
+
+
+class _Repeat(NamedTuple):
+    """Stands for an outcome that is read from the log once the COPY is over."""
+
+    stream_id: UUID
+
+
+class _Decided(NamedTuple):
+    """A submission between its decisions and its answer."""
+
+    outcomes: list[Outcome | _Repeat]
+    answer: Answer | None = None
+    same_as: int | None = None
+    """The earlier submission of this batch with the same idempotency key."""
+
+
+class Batch:
+    """One attempt to write submissions. `results` are good once `run` has returned."""
+
+    def __init__(
+        self, conn: Connection[Any], cache: StateCache, submissions: Sequence[Submission]
+    ) -> None:
+        self._conn = conn
+        self._cache = cache
+        self._submissions = submissions
+        self._book = Book(cache)
+        self.proof = BatchProof()
+        self.results: list[Done] = []
+        self._answered: dict[tuple[str, str], tuple[bytes, Answer]] = {}
+        self._in_batch: dict[tuple[str, str], tuple[bytes, int]] = {}
+
+    def run(self, *, verify_new: bool = False) -> None:
+        """Write the batch in one transaction.
+
+        New streams are taken to be new, since they nearly always are; the log refuses a second
+        start with `UniqueViolation`, and a run with `verify_new` then looks first.
+        """
+        conn = self._conn
+        conn.execute("BEGIN")
+        head = lock_head(conn)
+        self.proof.head = head
+        if head.position > self._cache.position:
+            reading.follow(conn, self._cache, head.position)
+        self._prepare(verify_new)
+        appender = Appender(conn, head)
+        try:
+            decided = [
+                self._decide_submission(index, submission, appender, head)
+                for index, submission in enumerate(self._submissions)
+            ]
+            appender.finish()
+        except BaseException:
+            appender.abort()
+            raise
+        self._answer(decided)
+        self._keep_companions(head)
+        self._commit(head, appender)
+        loaded = [state for state in self._book.loaded.values() if state is not None]
+        self._cache.put([*loaded, *self._book.changes.values()], appender.position)
+
+    def _prepare(self, verify_new: bool) -> None:
+        """Read all that the decisions will ask for: inside the COPY nothing can be read."""
+        receipts = [s.receipt for s in self._submissions if s.receipt is not None]
+        if receipts:
+            self._answered = reading.earlier_answers(self._conn, receipts)
+        commands = [c for s in self._submissions for c in s.commands]
+        book = self._book
+        if verify_new:
+            fresh = [id_ for c in commands if (id_ := new_stream(c)) is not None]
+            book.loaded.update(reading.load(self._conn, set(fresh)))
+        while cold := missing(commands, book):
+            book.loaded.update(reading.load(self._conn, cold))
+
+    def _decide_submission(
+        self, index: int, submission: Submission, appender: Appender, head: Head
+    ) -> _Decided:
+        receipt = submission.receipt
+        if receipt is not None:
+            key = (receipt.caller, receipt.key)
+            if key in self._answered:
+                fingerprint, answer = self._answered[key]
+                if fingerprint == receipt.fingerprint:
+                    return _Decided([], answer)
+                return _Decided([_key_reused(receipt)])
+            if key in self._in_batch:
+                fingerprint, first = self._in_batch[key]
+                if fingerprint == receipt.fingerprint:
+                    return _Decided([], same_as=first)
+                return _Decided([_key_reused(receipt)])
+            self._in_batch[key] = (receipt.fingerprint, index)
+        metadata = field(_encode_metadata(submission.provenance))
+        if submission.linked:
+            return _Decided(self._decide_linked(submission.commands, metadata, appender, head))
+        outcomes = []
+        for command in submission.commands:
+            events: list[NewEvent] = []
+            outcomes.append(self._decide_one(command, metadata, appender.position, events, head))
+            if events:
+                appender.add(events)
+        return _Decided(outcomes)
+
+    def _decide_linked(
+        self, commands: Sequence[Command], metadata: bytes, appender: Appender, head: Head
+    ) -> list[Outcome | _Repeat]:
+        """All or nothing: the first refusal undoes what the commands before it did."""
+        before = dict(self._book.changes)
+        events: list[NewEvent] = []
+        outcomes: list[Outcome | _Repeat] = []
+        for command in commands:
+            position = appender.position + len(events)
+            outcome = self._decide_one(command, metadata, position, events, head)
+            if isinstance(outcome, Refused):
+                self._book.changes = before
+                others = Refused(LINKED_REFUSED, {"refused_item": len(outcomes)})
+                refused: list[Outcome | _Repeat] = [others] * len(commands)
+                refused[len(outcomes)] = outcome
+                return refused
+            outcomes.append(outcome)
+        appender.add(events)
+        return outcomes
+
+    def _decide_one(
+        self, command: Command, metadata: bytes, position: int, events: list[NewEvent], head: Head
+    ) -> Outcome | _Repeat:
+        """Decide a command at a position; its events go to `events`, their effects into the book."""
+        book = self._book
+        try:
+            decided = decide(command, book, head.now)
+        except Refusal as refusal:
+            return Refused(refusal.reason, refusal.details)
+        except AlreadyDone as done:
+            return _Repeat(done.stream_id)
+        changes = book.changes
+        for stream_id, event in decided:
+            state = catalogue.evolve(book.get(stream_id), event, stream_id)
+            changes[stream_id] = state
+            events.append(
+                NewEvent(
+                    stream_id.bytes, state.version, event.topic, metadata, catalogue.encode(event)
+                )
+            )
+        position += len(decided)
+        first_id = decided[0][0]
+        state = changes[first_id]
+        if type(state) is Transfer:
+            both = book.get(state.request.source_id), book.get(state.request.destination_id)
+            return Accepted(first_id, position, head.now, state, both)  # type: ignore[arg-type]
+        return Accepted(first_id, position, head.now, state)
+
+    def _answer(self, decided: list[_Decided]) -> None:
+        """Complete each submission's outcomes, and render the answers that are to be kept."""
+        for submission, (outcomes, answer, same_as) in zip(self._submissions, decided, strict=True):
+            if same_as is not None:
+                answer = self.results[same_as].answer
+            if answer is not None:
+                self.results.append(Done([], answer, replayed=True))
+                continue
+            complete = [
+                reading.as_it_was(self._conn, self._book, outcome.stream_id)
+                if isinstance(outcome, _Repeat)
+                else outcome
+                for outcome in outcomes
+            ]
+            receipt = submission.receipt
+            if receipt is None or _is_key_reused(complete):
+                self.results.append(Done(complete))
+            else:
+                self.results.append(Done(complete, receipt.render(complete)))
+
+    def _keep_companions(self, head: Head) -> None:
+        """Answers, deadlines and snapshots: in the log's own transaction, so never ahead or behind."""
+        answers = [
+            (submission.receipt, done.answer)
+            for submission, done in zip(self._submissions, self.results, strict=True)
+            if submission.receipt is not None and done.answer is not None and not done.replayed
+        ]
+        if answers:
+            keep_answers(self._conn, answers, head.now)
+            self.proof.receipt = answers[0][0]
+        changed = self._book.changes.values()
+        pending = [
+            s
+            for s in changed
+            if type(s) is Transfer
+            and type(s.request) is Reserved
+            and s.request.expires_at is not None
+        ]
+        if pending:
+            keep_deadlines(self._conn, pending)
+        snapshots = [s for s in changed if type(s) is Account and self._is_snapshot_due(s)]
+        if snapshots:
+            keep_snapshots(self._conn, snapshots)
+
+    def _is_snapshot_due(self, account: Account) -> bool:
+        before = self._cache.get(account.id) or self._book.loaded.get(account.id)
+        version = 0 if before is None else before.version
+        every = reading.SNAPSHOT_EVERY
+        return account.version // every > version // every
+
+    def _commit(self, head: Head, appender: Appender) -> None:
+        proof = self.proof
+        proof.position, proof.hash = appender.position, appender.hash
+        if appender.position > head.position:
+            proof.commit_sent = True
+            self._conn.execute(f"{move_head(head, appender)}; COMMIT".encode())
+        elif proof.receipt is not None:
+            proof.commit_sent = True
+            self._conn.execute("COMMIT")
+        else:
+            self._conn.execute("ROLLBACK")
+
+
+def keep_answers(
+    conn: Connection[Any], answers: Sequence[tuple[Receipt, Answer]], now: datetime
+) -> None:
+    """Store what requests with an Idempotency-Key were answered."""
+    conn.execute(
+        "INSERT INTO idempotency_keys"
+        " (caller, key, fingerprint, status, body, position, answered_at)"
+        " SELECT *, %s FROM unnest(%s::text[], %s::text[], %s::bytea[], %s::smallint[],"
+        " %s::bytea[], %s::bigint[])",
+        (
+            now,
+            [receipt.caller for receipt, _ in answers],
+            [receipt.key for receipt, _ in answers],
+            [receipt.fingerprint for receipt, _ in answers],
+            [answer.status for _, answer in answers],
+            [answer.body for _, answer in answers],
+            [answer.position for _, answer in answers],
+        ),
+        prepare=True,
+    )
+
+
+def keep_deadlines(conn: Connection[Any], transfers: Sequence[Transfer]) -> None:
+    """Note when pending transfers expire, and forget those that no longer can."""
+    due = [t for t in transfers if t.status == "pending"]
+    over = [t.id for t in transfers if t.status != "pending"]
+    if due:
+        conn.execute(
+            "INSERT INTO deadlines (transfer_id, due_at)"
+            " SELECT * FROM unnest(%s::uuid[], %s::timestamptz[]) ON CONFLICT DO NOTHING",
+            ([t.id for t in due], [t.request.expires_at for t in due]),  # type: ignore[union-attr]
+        )
+    if over:
+        conn.execute("DELETE FROM deadlines WHERE transfer_id = ANY(%s)", (over,))
+
+
+def keep_snapshots(conn: Connection[Any], accounts: Sequence[Account]) -> None:
+    """Store states to start cold loads from."""
+    conn.execute(
+        "INSERT INTO snapshots (originator_id, version, shape, state)"
+        " SELECT id, version, %s, state FROM unnest(%s::uuid[], %s::bigint[], %s::bytea[])"
+        " AS taken (id, version, state)"
+        " ON CONFLICT (originator_id) DO UPDATE"
+        " SET version = excluded.version, shape = excluded.shape, state = excluded.state",
+        (
+            reading.SNAPSHOT_SHAPE,
+            [a.id for a in accounts],
+            [a.version for a in accounts],
+            [reading.encode_snapshot(a) for a in accounts],
+        ),
+        prepare=True,
+    )
+
+
+def _key_reused(receipt: Receipt) -> Refused:
+    return Refused("idempotency_key_reused", {"key": receipt.key})
+
+
+def _is_key_reused(outcomes: Sequence[Outcome]) -> bool:
+    return any(isinstance(o, Refused) and o.reason == "idempotency_key_reused" for o in outcomes)

@@ -1,0 +1,79 @@
+"""Every event that may be stored, by stored name: the allow-list of readers and the place of upcasters.
+
+Registered by value: an event that is missing here can be neither written nor read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from uuid import UUID
+
+import msgspec
+
+from domain import accounts, statements, transfers
+from domain.accounts import Account
+from domain.events import Event
+from domain.statements import Statement
+from domain.transfers import Transfer
+
+AggregateState = Account | Transfer | Statement
+
+AGGREGATES: dict[str, tuple[tuple[type[Event], ...], Callable[..., AggregateState]]] = {
+    "account": (accounts.EVENTS, accounts.evolve),
+    "transfer": (transfers.EVENTS, transfers.evolve),
+    "statement": (statements.EVENTS, statements.evolve),
+}
+
+EVENT_TYPES: dict[str, type[Event]] = {
+    event.topic: event for events, _ in AGGREGATES.values() for event in events
+}
+
+Upcaster = Callable[[bytes], tuple[str, bytes]]
+"""Turns the stored bytes of an old shape into a newer topic and its bytes."""
+
+UPCASTERS: dict[str, Upcaster] = {}
+"""Old stored name -> upcaster. A changed meaning is a new name (`account.opened.v2`): the old name
+leaves its aggregate's EVENTS and comes here. Upcasters may chain."""
+
+
+class UnknownEventError(Exception):
+    """A stored event has a name that this version does not know.
+
+    Written by a newer version, or tampered with. Deploy the version that wrote it; a reader never
+    skips an event that it can't read.
+    """
+
+    def __init__(self, topic: str) -> None:
+        super().__init__(
+            f"event type {topic!r} is not in the catalogue: deploy the version that wrote it"
+        )
+        self.topic = topic
+
+
+_DECODERS: dict[str, Callable[[bytes], Event]] = {
+    topic: msgspec.json.Decoder(type_).decode for topic, type_ in EVENT_TYPES.items()
+}
+
+_encode = msgspec.json.Encoder().encode
+
+
+def encode(event: Event) -> bytes:
+    """The bytes that are stored and hashed."""
+    return _encode(event)
+
+
+def decode(topic: str, state: bytes) -> Event:
+    """The event behind stored bytes. Raises `UnknownEventError`; never skips, never guesses."""
+    try:
+        return _DECODERS[topic](state)
+    except KeyError:
+        upcaster = UPCASTERS.get(topic)
+        if upcaster is None:
+            raise UnknownEventError(topic) from None
+    return decode(*upcaster(state))
+
+
+def evolve(state: AggregateState | None, event: Event, stream_id: UUID) -> AggregateState:
+    """The aggregate after one more event, whatever its kind."""
+    _, evolver = AGGREGATES[event.topic.partition(".")[0]]
+    return evolver(state, event, stream_id)

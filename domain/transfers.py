@@ -1,0 +1,478 @@
+"""Transfer: moves money between two accounts as double entry, at once or in two phases.
+
+A transfer posted at once debits its source and credits its destination. A pending one holds the
+amount at the source until it is posted (wholly or in part, the rest set free), voided, or expires.
+What was posted can be reversed, wholly or in parts, by new transfers the other way round.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import ClassVar
+from uuid import UUID
+
+from msgspec import Struct
+
+from domain import accounts
+from domain.accounts import Account
+from domain.events import Event
+from domain.money import parse_amount
+from domain.refusals import Refusal
+
+Metadata = dict[str, str | int | bool]
+
+MAX_METADATA_KEYS = 16
+MAX_EXPIRY_S = 366 * 24 * 3600
+"""A pending transfer may hold money for a year and a day at most."""
+
+
+# Events. Stored for ever: add a field with a default, or a new event; never edit one.
+class Posted(Event, frozen=True):
+    """Money moved at once. `requested` is kept when `up_to` posted less than was asked for."""
+
+    topic: ClassVar[str] = "transfer.posted"
+    source_id: UUID
+    destination_id: UUID
+    currency: str
+    amount: int
+    requested: int = 0
+    up_to: bool = False
+    description: str = ""
+    reference: str = ""
+    effective_at: datetime | None = None
+    metadata: Metadata = {}
+    reverses: UUID | None = None
+    reason: str = ""
+
+
+class Reserved(Event, frozen=True):
+    """The transfer is pending: `amount` is held at the source until posted, voided or expired."""
+
+    topic: ClassVar[str] = "transfer.reserved"
+    source_id: UUID
+    destination_id: UUID
+    currency: str
+    amount: int
+    requested: int = 0
+    up_to: bool = False
+    description: str = ""
+    reference: str = ""
+    effective_at: datetime | None = None
+    metadata: Metadata = {}
+    expires_at: datetime | None = None
+    expires_in_s: int = 0
+
+
+class Captured(Event, frozen=True):
+    """A pending transfer was posted: `amount` moved, `released` of the hold was set free."""
+
+    topic: ClassVar[str] = "transfer.captured"
+    amount: int
+    released: int = 0
+
+
+class Voided(Event, frozen=True):
+    topic: ClassVar[str] = "transfer.voided"
+    reason: str = ""
+
+
+class Expired(Event, frozen=True):
+    topic: ClassVar[str] = "transfer.expired"
+
+
+class Reversed(Event, frozen=True):
+    """`amount` of this transfer went back by the transfer `reversal_id`."""
+
+    topic: ClassVar[str] = "transfer.reversed"
+    reversal_id: UUID
+    amount: int
+
+
+EVENTS: tuple[type[Event], ...] = (Posted, Reserved, Captured, Voided, Expired, Reversed)
+
+
+# State. Runs again at every replay: no rule, no clock, no exception.
+class Transfer(Struct, frozen=True):
+    """What the rules need to know of a transfer. `amount` is held while pending, else what moved."""
+
+    id: UUID
+    version: int
+    status: str
+    amount: int
+    reversed: int
+    request: Posted | Reserved
+
+
+def evolve(transfer: Transfer | None, event: Event, stream_id: UUID) -> Transfer:
+    """The transfer after one more event."""
+    if isinstance(event, Posted):
+        return Transfer(stream_id, 1, "posted", event.amount, 0, event)
+    if isinstance(event, Reserved):
+        return Transfer(stream_id, 1, "pending", event.amount, 0, event)
+    assert transfer is not None, "a transfer's first event is transfer.posted or transfer.reserved"
+    t = transfer
+    if isinstance(event, Captured):
+        return Transfer(t.id, t.version + 1, "posted", event.amount, t.reversed, t.request)
+    if isinstance(event, Voided):
+        return Transfer(t.id, t.version + 1, "voided", t.amount, t.reversed, t.request)
+    if isinstance(event, Expired):
+        return Transfer(t.id, t.version + 1, "expired", t.amount, t.reversed, t.request)
+    assert isinstance(event, Reversed), event
+    return Transfer(t.id, t.version + 1, t.status, t.amount, t.reversed + event.amount, t.request)
+
+
+# Commands.
+class Condition(Struct, frozen=True):
+    """What must hold of one of the two accounts just before the transfer; amounts in minor units."""
+
+    account_id: UUID
+    version: int | None = None
+    balance_at_least: int | None = None
+    balance_at_most: int | None = None
+    available_at_least: int | None = None
+    available_at_most: int | None = None
+
+
+class PostTransfer(Struct, frozen=True):
+    """Move `amount` minor units of `currency`, or hold them when `pending`."""
+
+    transfer_id: UUID
+    source_id: UUID
+    destination_id: UUID
+    amount: int
+    currency: str
+    description: str = ""
+    reference: str = ""
+    effective_at: datetime | None = None
+    metadata: Metadata = {}
+    pending: bool = False
+    expires_in_s: int = 0
+    up_to: bool = False
+    conditions: tuple[Condition, ...] = ()
+
+
+class PostPending(Struct, frozen=True):
+    """Post a pending transfer: all of it, or the decimal string `amount` in its currency."""
+
+    transfer_id: UUID
+    amount: str | None = None
+
+
+class VoidPending(Struct, frozen=True):
+    transfer_id: UUID
+    reason: str = ""
+
+
+class ExpirePending(Struct, frozen=True):
+    transfer_id: UUID
+
+
+class ReverseTransfer(Struct, frozen=True):
+    """Send a posted transfer back by the new transfer `reversal_id`: what is left of it, or the
+    decimal string `amount` in its currency."""
+
+    transfer_id: UUID
+    reversal_id: UUID
+    amount: str | None = None
+    reason: str = ""
+
+
+# Decisions. Each answers the events in the order in which they are appended, with their streams.
+Decided = tuple[tuple[UUID, Event], ...]
+
+
+def post_transfer(
+    command: PostTransfer, source: Account | None, destination: Account | None, now: datetime
+) -> Decided:
+    """Refuses by amount, accounts, currency, conditions, status and funds, in that order."""
+    amount = command.amount
+    if amount <= 0:
+        raise Refusal("negative_amount")
+    if command.source_id == command.destination_id:
+        raise Refusal("same_account", account_id=command.source_id)
+    if source is None:
+        raise Refusal("account_not_found", account_id=command.source_id)
+    if destination is None:
+        raise Refusal("account_not_found", account_id=command.destination_id)
+    if source.currency != command.currency or destination.currency != command.currency:
+        raise Refusal(
+            "currency_mismatch",
+            requested=command.currency,
+            source=source.currency,
+            destination=destination.currency,
+        )
+    for condition in command.conditions:
+        _check_condition(condition, source, destination)
+    requested = 0
+    if command.up_to:
+        amount = _at_most_available(source, amount)
+        requested = command.amount if amount != command.amount else 0
+    accounts.check_debit(source, amount)
+    accounts.check_credit(destination, amount)
+    if command.pending:
+        return _reserve(command, source, amount, requested, now)
+    posted = Posted(
+        command.source_id,
+        command.destination_id,
+        command.currency,
+        amount,
+        requested,
+        command.up_to,
+        command.description,
+        command.reference,
+        command.effective_at,
+        command.metadata,
+    )
+    return ((command.transfer_id, posted), *_move(command.transfer_id, posted, source, destination))
+
+
+def _reserve(
+    command: PostTransfer, source: Account, amount: int, requested: int, now: datetime
+) -> Decided:
+    expires_at = now + timedelta(seconds=command.expires_in_s) if command.expires_in_s else None
+    reserved = Reserved(
+        command.source_id,
+        command.destination_id,
+        command.currency,
+        amount,
+        requested,
+        command.up_to,
+        command.description,
+        command.reference,
+        command.effective_at,
+        command.metadata,
+        expires_at,
+        command.expires_in_s,
+    )
+    held = accounts.Held(command.transfer_id, amount, source.balance, source.held + amount)
+    return ((command.transfer_id, reserved), (source.id, held))
+
+
+def _move(
+    transfer_id: UUID,
+    request: Posted | Reserved,
+    source: Account,
+    destination: Account,
+    *,
+    amount: int | None = None,
+    released: int = 0,
+) -> Decided:
+    """The two entries of a movement; each carries what its account has afterwards."""
+    amount = request.amount if amount is None else amount
+    return (
+        (
+            source.id,
+            accounts.Debited(
+                transfer_id,
+                destination.id,
+                amount,
+                source.balance - amount,
+                source.held - released,
+                released,
+                request.effective_at,
+                request.description,
+                request.reference,
+            ),
+        ),
+        (
+            destination.id,
+            accounts.Credited(
+                transfer_id,
+                source.id,
+                amount,
+                destination.balance + amount,
+                destination.held,
+                request.effective_at,
+                request.description,
+                request.reference,
+            ),
+        ),
+    )
+
+
+def post_pending(
+    command: PostPending, transfer: Transfer | None, source: Account, destination: Account,
+    now: datetime,
+) -> Decided:  # fmt: skip
+    """Refuses: `transfer_not_found`, `transfer_not_pending`, `transfer_expired`,
+    `amount_exceeds_pending`, and what either account's status refuses."""
+    pending = _check_pending(command.transfer_id, transfer)
+    request = pending.request
+    assert isinstance(request, Reserved)
+    if request.expires_at is not None and now >= request.expires_at:
+        raise Refusal(
+            "transfer_expired", transfer_id=pending.id, expired_at=request.expires_at.isoformat()
+        )
+    amount = pending.amount
+    if command.amount is not None:
+        amount = parse_amount(command.amount, request.currency)
+    if amount > pending.amount:
+        raise Refusal(
+            "amount_exceeds_pending",
+            transfer_id=pending.id,
+            currency=request.currency,
+            pending_minor=pending.amount,
+            requested_minor=amount,
+        )
+    accounts.check_status_for_debit(source)
+    accounts.check_credit(destination, amount)
+    return (
+        (pending.id, Captured(amount, pending.amount - amount)),
+        *_move(pending.id, request, source, destination, amount=amount, released=pending.amount),
+    )
+
+
+def void_pending(command: VoidPending, transfer: Transfer | None, source: Account) -> Decided:
+    """Refuses: `transfer_not_found`, `transfer_not_pending`. A frozen source gets its hold back too."""
+    pending = _check_pending(command.transfer_id, transfer)
+    return ((pending.id, Voided(command.reason)), _release(pending, source))
+
+
+def expire_pending(
+    command: ExpirePending, transfer: Transfer | None, source: Account, now: datetime
+) -> Decided:
+    """Refuses: `transfer_not_found`, `transfer_not_pending`, `transfer_not_due`."""
+    pending = _check_pending(command.transfer_id, transfer)
+    assert isinstance(pending.request, Reserved)
+    if pending.request.expires_at is None or now < pending.request.expires_at:
+        raise Refusal("transfer_not_due", transfer_id=pending.id)
+    return ((pending.id, Expired()), _release(pending, source))
+
+
+def reverse_transfer(
+    command: ReverseTransfer, transfer: Transfer | None, source: Account, destination: Account
+) -> Decided:
+    """`source` and `destination` are the original's. Refuses: `transfer_not_found`,
+    `transfer_not_posted`, `not_reversible`, `amount_exceeds_posted`, and what either account refuses."""
+    if transfer is None:
+        raise Refusal("transfer_not_found", transfer_id=command.transfer_id)
+    if transfer.status != "posted":
+        raise Refusal("transfer_not_posted", transfer_id=transfer.id, status=transfer.status)
+    request = transfer.request
+    if isinstance(request, Posted) and request.reverses is not None:
+        raise Refusal("not_reversible", transfer_id=transfer.id, reverses=request.reverses)
+    left = transfer.amount - transfer.reversed
+    amount = left
+    if command.amount is not None:
+        amount = parse_amount(command.amount, request.currency)
+    if amount > left or left == 0:
+        raise Refusal(
+            "amount_exceeds_posted",
+            transfer_id=transfer.id,
+            currency=request.currency,
+            reversible_minor=left,
+            requested_minor=amount,
+        )
+    accounts.check_debit(destination, amount)
+    accounts.check_credit(source, amount)
+    posted = Posted(
+        destination.id,
+        source.id,
+        request.currency,
+        amount,
+        description=request.description,
+        reference=request.reference,
+        reverses=transfer.id,
+        reason=command.reason,
+    )
+    return (
+        (command.reversal_id, posted),
+        (transfer.id, Reversed(command.reversal_id, amount)),
+        *_move(command.reversal_id, posted, destination, source),
+    )
+
+
+def is_same_request(transfer: Transfer, command: PostTransfer) -> bool:
+    """Whether a transfer is what the command asks for, so that a repeat answers as the first time.
+
+    Conditions are not part of it: they speak of the moment of the first attempt.
+    """
+    r = transfer.request
+    if isinstance(r, Posted) and r.reverses is not None:
+        return False
+    return (
+        isinstance(r, Reserved) == command.pending
+        and r.source_id == command.source_id
+        and r.destination_id == command.destination_id
+        and (r.requested or r.amount) == command.amount
+        and r.currency == command.currency
+        and r.up_to == command.up_to
+        and r.description == command.description
+        and r.reference == command.reference
+        and r.effective_at == command.effective_at
+        and r.metadata == command.metadata
+        and (r.expires_in_s if isinstance(r, Reserved) else 0) == command.expires_in_s
+    )
+
+
+def is_same_reversal(transfer: Transfer, command: ReverseTransfer) -> bool:
+    """Whether a transfer is the reversal that the command asks for."""
+    r = transfer.request
+    return (
+        isinstance(r, Posted)
+        and r.reverses == command.transfer_id
+        and r.reason == command.reason
+        and (command.amount is None or parse_amount(command.amount, r.currency) == transfer.amount)
+    )
+
+
+def _check_pending(transfer_id: UUID, transfer: Transfer | None) -> Transfer:
+    if transfer is None:
+        raise Refusal("transfer_not_found", transfer_id=transfer_id)
+    if transfer.status != "pending":
+        raise Refusal("transfer_not_pending", transfer_id=transfer.id, status=transfer.status)
+    return transfer
+
+
+def _release(pending: Transfer, source: Account) -> tuple[UUID, Event]:
+    return (
+        source.id,
+        accounts.Released(pending.id, pending.amount, source.balance, source.held - pending.amount),
+    )
+
+
+def _at_most_available(source: Account, amount: int) -> int:
+    available = source.available
+    if available is None:
+        return amount
+    if available <= 0:
+        raise Refusal(
+            "insufficient_funds",
+            account_id=source.id,
+            currency=source.currency,
+            available_minor=available,
+            requested_minor=amount,
+        )
+    return min(amount, available)
+
+
+def _check_condition(condition: Condition, source: Account, destination: Account) -> None:
+    if condition.account_id == source.id:
+        account = source
+    elif condition.account_id == destination.id:
+        account = destination
+    else:
+        raise Refusal("condition_account_unknown", account_id=condition.account_id)
+    available = account.available
+    checks: tuple[tuple[str, bool, int | None, int | None], ...] = (
+        ("version", account.version != condition.version, condition.version, account.version),
+        ("balance_at_least", account.balance < (condition.balance_at_least or 0),
+         condition.balance_at_least, account.balance),
+        ("balance_at_most", account.balance > (condition.balance_at_most or 0),
+         condition.balance_at_most, account.balance),
+        ("available_at_least", available is not None
+         and available < (condition.available_at_least or 0),
+         condition.available_at_least, available),
+        ("available_at_most", available is None or available > (condition.available_at_most or 0),
+         condition.available_at_most, available),
+    )  # fmt: skip
+    for name, fails, wanted, actual in checks:
+        if wanted is not None and fails:
+            suffix = "" if name == "version" else "_minor"
+            raise Refusal(
+                "condition_failed",
+                account_id=account.id,
+                currency=account.currency,
+                condition=name,
+                **{f"wanted{suffix}": wanted, f"actual{suffix}": actual},
+            )

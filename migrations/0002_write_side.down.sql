@@ -1,0 +1,3 @@
+DROP TABLE deadlines;
+DROP TABLE idempotency_keys;
+DROP TABLE snapshots;
