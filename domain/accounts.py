@@ -184,9 +184,12 @@ class OpenAccount(Struct, frozen=True):
 
 
 class ChangeAccountStatus(Struct, frozen=True):
+    """Move an account to `status`; with `only_from` only when it is in one of those now."""
+
     account_id: UUID
     status: str
     reason: str = ""
+    only_from: tuple[str, ...] = ()
 
 
 # Decisions. A "no" is raised as a Refusal and leaves nothing behind.
@@ -217,7 +220,8 @@ def is_same_opening(account: Account, command: OpenAccount) -> bool:
 
 def change_status(account: Account, command: ChangeAccountStatus) -> StatusChanged:
     """Refuses: `invalid_transition`, `balance_not_zero` and `holds_remain` (closing)."""
-    if command.status not in TRANSITIONS[account.status]:
+    barred = command.only_from and account.status not in command.only_from
+    if barred or command.status not in TRANSITIONS[account.status]:
         raise Refusal(
             "invalid_transition",
             account_id=account.id,
@@ -248,7 +252,7 @@ def check_debit(account: Account, amount: int) -> None:
     if account.status not in TAKES_DEBITS:
         raise _status_refusal(account)
     if account.type in INTERNAL_TYPES:
-        if account.balance - amount < -MAX_BALANCE_MINOR:
+        if account.balance - account.held - amount < -MAX_BALANCE_MINOR:
             raise Refusal("balance_limit_exceeded", account_id=account.id)
     elif amount > account.balance + account.credit_limit - account.held:
         raise Refusal(

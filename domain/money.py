@@ -45,7 +45,7 @@ def parse_decimal(text: str, currency: str) -> int:
     sign, whole, fraction = match[1], match[2], match[3] or ""
     if len(fraction) > exponent:
         raise Refusal("invalid_amount_format", amount=text[:60], decimals_allowed=exponent)
-    minor = int(whole) * 10**exponent + int(fraction.ljust(exponent, "0") or 0)
+    minor = int(whole + fraction.ljust(exponent, "0"))
     if minor >= 10 ** (MAX_WHOLE_DIGITS + exponent):
         raise Refusal("amount_too_large", amount=text[:60], whole_digits_allowed=MAX_WHOLE_DIGITS)
     return -minor if sign else minor

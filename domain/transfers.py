@@ -205,6 +205,7 @@ def post_transfer(
         _check_condition(condition, source, destination)
     requested = 0
     if command.up_to:
+        accounts.check_status_for_debit(source)
         amount = _at_most_available(source, amount)
         requested = command.amount if amount != command.amount else 0
     accounts.check_debit(source, amount)
@@ -401,7 +402,7 @@ def is_same_request(transfer: Transfer, command: PostTransfer) -> bool:
         and r.reference == command.reference
         and r.effective_at == command.effective_at
         and r.metadata == command.metadata
-        and (r.expires_in_s if isinstance(r, Reserved) else 0) == command.expires_in_s
+        and (not isinstance(r, Reserved) or r.expires_in_s == command.expires_in_s)
     )
 
 

@@ -1,4 +1,5 @@
 DROP SCHEMA IF EXISTS balances, entries, transfers CASCADE;
+DROP INDEX events_status_changed;
 DROP TABLE checkpoints;
 DO $$
 BEGIN

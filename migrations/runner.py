@@ -66,7 +66,7 @@ def up(conn: Connection[Any], migrations: list[Migration] | None = None) -> list
     Raises `MigrationError` when an applied migration was edited or is unknown here.
     """
     migrations = load() if migrations is None else migrations
-    applied = []
+    applied: list[Migration] = []
     while True:
         with conn.transaction():
             done = _locked_state(conn, migrations)
@@ -134,3 +134,11 @@ def _locked_state(conn: Connection[Any], migrations: list[Migration]) -> dict[in
                 "as it was and write a new migration for the change"
             )
     return {number: applied_at for number, _, _, applied_at in rows}
+
+
+def pending(conn: Connection[Any], migrations: list[Migration] | None = None) -> list[Migration]:
+    """What `up` would apply, without taking the lock or making anything; reading is enough."""
+    migrations = load() if migrations is None else migrations
+    rows = conn.execute("SELECT number FROM schema_migrations").fetchall()
+    done = {row[0] for row in rows}
+    return [m for m in migrations if m.number not in done]

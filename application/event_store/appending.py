@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from datetime import datetime
 from hashlib import sha256
 from typing import Any, NamedTuple
 
+import psycopg
 from psycopg import Connection, Copy
 
 from application.event_store.chain import (
@@ -123,10 +125,8 @@ class Appender:
         if self._copy_context is not None:
             context, self._copy_context = self._copy_context, None
             error = RuntimeError("append aborted")
-            try:
+            with suppress(psycopg.Error):  # the transaction is lost either way
                 context.__exit__(RuntimeError, error, None)
-            except Exception:  # noqa: BLE001, S110 - the transaction is lost either way
-                pass
 
 
 def move_head(head: Head, appender: Appender) -> str:

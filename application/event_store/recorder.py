@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from threading import Thread
 from typing import Any
 from uuid import UUID
 
@@ -45,19 +46,14 @@ class LogRecorder(ApplicationRecorder):
         with _translated_errors(), self._pool.connection() as conn, conn.transaction():
             head = lock_head(conn)
             appender = Appender(conn, head)
-            appender.add(
-                NewEvent(
-                    _uuid(e.originator_id).bytes,
-                    e.originator_version,
-                    e.topic,
-                    metadata_field,
-                    e.state,
-                )
-                for e in stored_events
-            )
-            appender.finish()
+            try:
+                appender.add(_new_event(e, metadata_field) for e in stored_events)
+                appender.finish()
+            except BaseException:
+                appender.abort()
+                raise
             conn.execute(move_head(head, appender).encode())
-        return range(head.position + 1, appender.position + 1)
+        return list(range(head.position + 1, appender.position + 1))
 
     def select_events(
         self,
@@ -144,8 +140,6 @@ class LogSubscription(ListenNotifySubscription[LogRecorder]):
         self, recorder: LogRecorder, gt: int | None = None, topics: Sequence[str] = ()
     ) -> None:
         super().__init__(recorder=recorder, gt=gt, topics=topics)
-        from threading import Thread
-
         self._listening = Thread(target=self._wake, daemon=True)
         self._listening.start()
 
@@ -169,6 +163,11 @@ def _translated_errors() -> Iterator[None]:
         raise IntegrityError(str(error)) from error
     except (psycopg.OperationalError, psycopg.InterfaceError) as error:
         raise OperationalError(str(error)) from error
+
+
+def _new_event(event: StoredEvent, metadata: bytes) -> NewEvent:
+    stream = _uuid(event.originator_id).bytes
+    return NewEvent(stream, event.originator_version, event.topic, metadata, event.state)
 
 
 def _uuid(value: UUID | str) -> UUID:

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import TypeVar
 from uuid import UUID
 
+from application.event_store.chain import GENESIS
 from domain.accounts import Account
 from domain.catalogue import AggregateState
 from domain.transfers import Transfer
@@ -22,9 +23,12 @@ class StateCache:
 
     position: int
     """The states are true as of here."""
+    hash: bytes
+    """The log's hash at that position: in a log that has another one there, nothing is true."""
 
     def __init__(self, max_accounts: int, max_transfers: int) -> None:
         self.position = 0
+        self.hash = GENESIS
         self._rooms: tuple[tuple[dict[UUID, AggregateState], int], ...] = (
             ({}, max_accounts),
             ({}, max_transfers),
@@ -40,9 +44,9 @@ class StateCache:
     def __len__(self) -> int:
         return sum(len(room) for room, _ in self._rooms)
 
-    def put(self, states: Iterable[AggregateState], position: int) -> None:
+    def put(self, states: Iterable[AggregateState], position: int, hash_: bytes) -> None:
         """Keep the newest state of each stream as of a position; drop the oldest beyond the limits."""
-        self.position = position
+        self.position, self.hash = position, hash_
         (accounts, _), (others, _) = self._rooms
         for state in states:
             room = accounts if type(state) is Account else others
@@ -52,9 +56,9 @@ class StateCache:
             while len(room) > limit:
                 del room[next(iter(room))]
 
-    def clear(self, position: int) -> None:
+    def clear(self, position: int, hash_: bytes) -> None:
         """Forget all states; what is put from now on is true as of `position`."""
-        self.position = position
+        self.position, self.hash = position, hash_
         for room, _ in self._rooms:
             room.clear()
 

@@ -124,8 +124,11 @@ def _reverse_transfer(command: ReverseTransfer, book: Book, now: datetime) -> De
 
 
 def _record_statement(command: RecordStatement, book: Book, now: datetime) -> Decided:
-    if isinstance(book.get(command.statement_id), Statement):
-        raise AlreadyDone(command.statement_id)
+    there = book.get(command.statement_id)
+    if there is not None:
+        if isinstance(there, Statement):
+            raise AlreadyDone(command.statement_id)
+        raise Refusal("id_reused", id=command.statement_id)
     account = book.account(command.imported.account_id)
     return ((command.statement_id, statements.record_statement(command, account)),)
 

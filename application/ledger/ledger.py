@@ -12,7 +12,7 @@ from concurrent.futures import Future
 from typing import Any
 
 import psycopg
-from psycopg import Connection, errors
+from psycopg import Connection
 
 from application.ledger.book import StateCache
 from application.ledger.outcomes import Done, Submission
@@ -101,8 +101,9 @@ class Ledger:
 
     def submit(self, submission: Submission) -> Future[Done]:
         """Queue a submission from any thread. Raises `QueueFullError`, `LedgerClosedError`; the
-        future may raise `WriteFailedError`."""
+        future may raise `WriteFailedError`. It can't be cancelled: what is queued is written."""
         future: Future[Done] = Future()
+        future.set_running_or_notify_cancel()
         self._enqueue(_Waiting(submission, future, None))
         return future
 
@@ -168,7 +169,7 @@ class Ledger:
             results = self._write([w.submission for w in batch])
         except WriteFailedError as error:
             _settle(batch, [error] * len(batch))
-        except Exception as error:  # a defect in one command must not take the others along
+        except Exception as error:  # noqa: BLE001 - a defect in one command must not take the others along
             if len(batch) == 1:
                 _log.exception("a submission could not be written")
                 _settle(batch, [error])
@@ -180,7 +181,6 @@ class Ledger:
 
     def _write(self, submissions: Sequence[Submission]) -> list[Done]:
         """One transaction, tried again while the database is away and nothing has been committed."""
-        verify_new = False
         last: Exception | None = None
         for wait_s in _RETRY_S:
             if wait_s:
@@ -189,18 +189,12 @@ class Ledger:
             try:
                 conn = self._connection()
                 batch = Batch(conn, self._cache, submissions)
-                batch.run(verify_new=verify_new)
-            except errors.UniqueViolation:
-                if verify_new:
-                    raise
-                verify_new = True
-                self._roll_back()
+                batch.run()
             except (psycopg.OperationalError, psycopg.InterfaceError) as error:
                 last = error
                 self._drop_connection()
-                if batch is not None and batch.proof.commit_sent:
-                    if self._was_committed(batch):
-                        return batch.results
+                if batch is not None and batch.proof.commit_sent and self._was_committed(batch):
+                    return batch.results
             except BaseException:
                 self._roll_back()
                 raise

@@ -10,12 +10,13 @@ import msgspec
 from msgspec.structs import replace
 from psycopg import Connection
 
+from application.event_store.appending import Head
 from application.ledger.book import Book, StateCache
 from application.ledger.outcomes import Accepted, Answer, Receipt
 from domain import accounts, catalogue
 from domain.accounts import Account
 from domain.catalogue import AggregateState
-from domain.transfers import Transfer
+from domain.transfers import Reserved, Transfer
 
 SNAPSHOT_SHAPE = 1
 """Raise it when the fields of `Account` change: snapshots of another shape are ignored."""
@@ -38,13 +39,13 @@ SELECT wanted.id, event.originator_version, event.topic, event.state
  CROSS JOIN LATERAL (
     SELECT originator_version, topic, state FROM events
      WHERE originator_id = wanted.id AND originator_version > coalesce(snapshot.version, 0)
-     ORDER BY originator_version
  ) AS event
+ ORDER BY 2
 """
 
 _TAIL = """
-SELECT originator_id, topic, state FROM events
- WHERE notification_id > %s AND notification_id <= %s ORDER BY notification_id
+SELECT originator_id, topic, state, hash FROM events
+ WHERE notification_id BETWEEN %s AND %s ORDER BY notification_id
 """
 
 _decode_account = msgspec.json.Decoder(Account).decode
@@ -66,20 +67,35 @@ def load(conn: Connection[Any], ids: Collection[UUID]) -> dict[UUID, AggregateSt
     return states
 
 
-def follow(conn: Connection[Any], cache: StateCache, head: int) -> None:
-    """Bring cached states up to position `head`: what other processes wrote meanwhile."""
-    if head - cache.position > MAX_TAIL:
-        cache.clear(head)
+def follow(conn: Connection[Any], cache: StateCache, head: Head) -> None:
+    """Bring cached states up to the head: what other processes wrote meanwhile.
+
+    A cache that is not of this log (a standby took over without the last commits, a backup was
+    restored) forgets all.
+    """
+    if not len(cache) or not 0 < head.position - cache.position <= MAX_TAIL:
+        cache.clear(head.position, head.hash)
+        return
+    rows = conn.execute(_TAIL, (cache.position, head.position), prepare=True, binary=True)
+    last_seen = rows.fetchone()
+    if last_seen is None or last_seen[3] != cache.hash:
+        cache.clear(head.position, head.hash)
         return
     changed: dict[UUID, AggregateState] = {}
-    for stream_id, topic, state in conn.execute(
-        _TAIL, (cache.position, head), prepare=True, binary=True
-    ):
+    for stream_id, topic, state, _ in rows:
         before = changed.get(stream_id) or cache.get(stream_id)
         if before is not None:
             event = catalogue.decode(topic, state)
             changed[stream_id] = catalogue.evolve(before, event, stream_id)
-    cache.put(changed.values(), head)
+    cache.put(changed.values(), head.position, head.hash)
+
+
+def any_there(conn: Connection[Any], ids: Collection[UUID]) -> bool:
+    """Whether the log has one of the streams."""
+    row = conn.execute(
+        "SELECT FROM events WHERE originator_id = ANY(%s) LIMIT 1", (list(ids),)
+    ).fetchone()
+    return row is not None
 
 
 def earlier_answers(
@@ -111,14 +127,7 @@ def as_it_was(conn: Connection[Any], book: Book, stream_id: UUID) -> Accepted:
     first = catalogue.evolve(None, catalogue.decode(topic, data), stream_id)
     if not isinstance(first, Transfer):
         return Accepted(stream_id, position, recorded_at, first, replayed=True)
-    entries = conn.execute(
-        "SELECT max(notification_id) FROM events WHERE notification_id > %s"
-        " AND notification_id <= %s AND topic LIKE 'account.%%'"
-        " AND convert_from(state, 'UTF8')::jsonb ->> 'transfer_id' = %s",
-        (position, position + 3, str(stream_id)),
-    ).fetchone()
-    assert entries is not None, "an aggregate always answers one row"
-    last = entries[0]
+    last = _last_of_first(conn, first, position)
     both = tuple(
         _account_at(conn, book.account(id_), last)
         for id_ in (first.request.source_id, first.request.destination_id)
@@ -126,8 +135,24 @@ def as_it_was(conn: Connection[Any], book: Book, stream_id: UUID) -> Accepted:
     return Accepted(stream_id, last, recorded_at, first, both, replayed=True)
 
 
+def _last_of_first(conn: Connection[Any], transfer: Transfer, position: int) -> int:
+    """The position of the last event of the command that started a transfer at `position`: the
+    hold of a pending one, else the credit. Later commands may have written right behind it."""
+    closing = accounts.Held if isinstance(transfer.request, Reserved) else accounts.Credited
+    rows = conn.execute(
+        "SELECT notification_id, topic, state FROM events"
+        " WHERE notification_id BETWEEN %s AND %s ORDER BY notification_id",
+        (position + 1, position + 3),
+    )
+    for at, topic, state in rows:
+        event = catalogue.decode(topic, state)
+        if isinstance(event, closing) and event.transfer_id == transfer.id:
+            return int(at)
+    raise AssertionError("a transfer's entries follow its first event")
+
+
 def _account_at(conn: Connection[Any], account: Account | None, position: int) -> Account:
-    """An account with the version, balance and held amount that it had right after a position."""
+    """An account with the version, status, balance and held amount it had right after a position."""
     assert account is not None, "a transfer's accounts are there before it"
     row = conn.execute(
         "SELECT version_at(%(id)s, %(at)s), topic, state FROM events"
@@ -143,4 +168,14 @@ def _account_at(conn: Connection[Any], account: Account | None, position: int) -
             event, accounts.Debited | accounts.Credited | accounts.Held | accounts.Released
         )
         balance, held = event.balance, event.held
-    return replace(account, version=row[0], balance=balance, held=held)
+    changed = conn.execute(
+        "SELECT topic, state FROM events WHERE originator_id = %s AND originator_version <= %s"
+        " AND topic = 'account.status_changed' ORDER BY originator_version DESC LIMIT 1",
+        (account.id, row[0]),
+    ).fetchone()
+    status = "active"
+    if changed is not None:
+        change = catalogue.decode(*changed)
+        assert isinstance(change, accounts.StatusChanged)
+        status = change.status
+    return replace(account, version=row[0], status=status, balance=balance, held=held)

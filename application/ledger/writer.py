@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 import msgspec
-from psycopg import Connection
+from psycopg import Connection, errors
 
 from application.event_store.appending import Appender, Head, NewEvent, lock_head, move_head
 from application.event_store.chain import field
@@ -41,31 +41,31 @@ LINKED_REFUSED = "linked_refused"
 
 
 class BatchProof:
-    """What to look for when a commit's answer got lost: the batch's last hash, or its first receipt."""
+    """What to look for when a commit's answer got lost: the batch's last hash."""
 
     def __init__(self) -> None:
         self.head: Head | None = None
         self.position = 0
         self.hash = b""
-        self.receipt: Receipt | None = None
         self.commit_sent = False
 
     def is_in(self, conn: Connection[Any]) -> bool:
-        """Whether the batch is in the log. Waits for the head's lock, and so for a commit under way."""
+        """Whether the batch is in the log. Waits for the head's lock, and so for a commit under way.
+
+        A batch without events never is: it is decided again, and finds its answers if they were kept.
+        """
         with conn.transaction():
             lock_head(conn)
-            if self.head is not None and self.position > self.head.position:
-                row = conn.execute(
-                    "SELECT hash FROM events WHERE notification_id = %s", (self.position,)
-                ).fetchone()
-                return row is not None and row[0] == self.hash
-            if self.receipt is not None:
-                row = conn.execute(
-                    "SELECT fingerprint FROM idempotency_keys WHERE caller = %s AND key = %s",
-                    (self.receipt.caller, self.receipt.key),
-                ).fetchone()
-                return row is not None and row[0] == self.receipt.fingerprint
-            return True  # nothing was to be written
+            if self.head is None or self.position == self.head.position:
+                return False
+            row = conn.execute(
+                "SELECT hash FROM events WHERE notification_id = %s", (self.position,)
+            ).fetchone()
+            return row is not None and row[0] == self.hash
+
+
+class _NotNewError(Exception):
+    """A stream that was taken to be new is in the log."""
 
 
 class _Repeat(NamedTuple):
@@ -92,24 +92,37 @@ class Batch:
         self._conn = conn
         self._cache = cache
         self._submissions = submissions
-        self._book = Book(cache)
+        self._start()
+
+    def _start(self) -> None:
+        self._book = Book(self._cache)
         self.proof = BatchProof()
         self.results: list[Done] = []
         self._answered: dict[tuple[str, str], tuple[bytes, Answer]] = {}
         self._in_batch: dict[tuple[str, str], tuple[bytes, int]] = {}
+        self._refused_as_new: set[UUID] = set()
 
-    def run(self, *, verify_new: bool = False) -> None:
+    def run(self) -> None:
         """Write the batch in one transaction.
 
-        New streams are taken to be new, since they nearly always are; the log refuses a second
-        start with `UniqueViolation`, and a run with `verify_new` then looks first.
+        New streams are taken to be new, since they nearly always are. Where one is not, the log
+        refuses its second start, or has what was refused as new: then all is decided again, and looked
+        up before.
         """
+        try:
+            self._attempt(verify_new=False)
+        except (errors.UniqueViolation, _NotNewError):
+            self._conn.execute("ROLLBACK")
+            self._start()
+            self._attempt(verify_new=True)
+
+    def _attempt(self, *, verify_new: bool) -> None:
         conn = self._conn
         conn.execute("BEGIN")
         head = lock_head(conn)
         self.proof.head = head
-        if head.position > self._cache.position:
-            reading.follow(conn, self._cache, head.position)
+        if head.hash != self._cache.hash:
+            reading.follow(conn, self._cache, head)
         self._prepare(verify_new)
         appender = Appender(conn, head)
         try:
@@ -121,11 +134,14 @@ class Batch:
         except BaseException:
             appender.abort()
             raise
+        if self._refused_as_new and reading.any_there(conn, self._refused_as_new):
+            raise _NotNewError
         self._answer(decided)
         self._keep_companions(head)
         self._commit(head, appender)
         loaded = [state for state in self._book.loaded.values() if state is not None]
-        self._cache.put([*loaded, *self._book.changes.values()], appender.position)
+        changed = self._book.changes.values()
+        self._cache.put([*loaded, *changed], appender.position, appender.hash)
 
     def _prepare(self, verify_new: bool) -> None:
         """Read all that the decisions will ask for: inside the COPY nothing can be read."""
@@ -180,6 +196,7 @@ class Batch:
             outcome = self._decide_one(command, metadata, position, events, head)
             if isinstance(outcome, Refused):
                 self._book.changes = before
+                self._note_new(commands[: len(outcomes) + 1])
                 others = Refused(LINKED_REFUSED, {"refused_item": len(outcomes)})
                 refused: list[Outcome | _Repeat] = [others] * len(commands)
                 refused[len(outcomes)] = outcome
@@ -196,6 +213,7 @@ class Batch:
         try:
             decided = decide(command, book, head.now)
         except Refusal as refusal:
+            self._note_new([command])
             return Refused(refusal.reason, refusal.details)
         except AlreadyDone as done:
             return _Repeat(done.stream_id)
@@ -216,13 +234,21 @@ class Batch:
             return Accepted(first_id, position, head.now, state, both)  # type: ignore[arg-type]
         return Accepted(first_id, position, head.now, state)
 
+    def _note_new(self, refused: Sequence[Command]) -> None:
+        """Keep in mind which refusals stand on a stream's absence that nobody has looked up."""
+        for command in refused:
+            id_ = new_stream(command)
+            if id_ is not None and not self._book.is_known(id_):
+                self._refused_as_new.add(id_)
+
     def _answer(self, decided: list[_Decided]) -> None:
         """Complete each submission's outcomes, and render the answers that are to be kept."""
-        for submission, (outcomes, answer, same_as) in zip(self._submissions, decided, strict=True):
-            if same_as is not None:
-                answer = self.results[same_as].answer
-            if answer is not None:
-                self.results.append(Done([], answer, replayed=True))
+        for submission, (outcomes, earlier, same_as) in zip(
+            self._submissions, decided, strict=True
+        ):
+            repeated = earlier if same_as is None else self.results[same_as].answer
+            if repeated is not None:
+                self.results.append(Done([], repeated, replayed=True))
                 continue
             complete = [
                 reading.as_it_was(self._conn, self._book, outcome.stream_id)
@@ -245,7 +271,6 @@ class Batch:
         ]
         if answers:
             keep_answers(self._conn, answers, head.now)
-            self.proof.receipt = answers[0][0]
         changed = self._book.changes.values()
         pending = [
             s
@@ -272,11 +297,10 @@ class Batch:
         if appender.position > head.position:
             proof.commit_sent = True
             self._conn.execute(f"{move_head(head, appender)}; COMMIT".encode())
-        elif proof.receipt is not None:
-            proof.commit_sent = True
+        elif any(done.answer is not None and not done.replayed for done in self.results):
             self._conn.execute("COMMIT")
         else:
-            self._conn.execute("ROLLBACK")
+            self._conn.execute("ROLLBACK")  # nothing was written: no need to wait for the disk
 
 
 def keep_answers(

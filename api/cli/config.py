@@ -1,0 +1,96 @@
+"""`daybook migrate` and `daybook config`: the database's shape, and how to reach it."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated
+
+import psycopg
+import typer
+from rich.table import Table
+
+from api import wiring
+from api.cli.output import Json, console
+from api.settings import load_settings
+from migrations import runner
+
+migrate_app = typer.Typer(no_args_is_help=True)
+config_app = typer.Typer(no_args_is_help=True)
+
+
+def add_to(app: typer.Typer) -> None:
+    app.add_typer(migrate_app, name="migrate", help="Bring the database to this version, or back.")
+    app.add_typer(config_app, name="config", help="Show how this installation is set up.")
+
+
+@migrate_app.command("up")
+def migrate_up() -> None:
+    """Apply the migrations that are missing. Safe to start more than once at the same time."""
+    with wiring.database(load_settings()) as (_, admin_url):
+        applied = wiring.migrate(admin_url)
+    for migration in applied:
+        typer.echo(f"applied {migration.number:04}_{migration.name}")
+    if not applied:
+        typer.echo("nothing to do: the database is up to date")
+
+
+@migrate_app.command("down")
+def migrate_down(
+    steps: Annotated[int, typer.Option(min=1, help="How many migrations to take back.")] = 1,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+) -> None:
+    """Take the newest migrations back, with all data that they hold."""
+    if not yes:
+        typer.confirm(f"Take back {steps} migration(s) and delete what they hold?", abort=True)
+    with (
+        wiring.database(load_settings()) as (_, admin_url),
+        psycopg.connect(admin_url, autocommit=True) as conn,
+    ):
+        undone = runner.down(conn, steps)
+    for migration in undone:
+        typer.echo(f"took back {migration.number:04}_{migration.name}")
+
+
+@migrate_app.command("status")
+def migrate_status(as_json: Json = False) -> None:
+    """List the migrations and when each was applied."""
+    with (
+        wiring.database(load_settings()) as (_, admin_url),
+        psycopg.connect(admin_url, autocommit=True) as conn,
+    ):
+        found = runner.status(conn)
+    if as_json:
+        rows = [
+            {
+                "number": s.number,
+                "name": s.name,
+                "applied_at": s.applied_at.isoformat() if s.applied_at else None,
+            }
+            for s in found
+        ]
+        typer.echo(json.dumps(rows))
+        return
+    table = Table("migration", "applied")
+    for s in found:
+        table.add_row(
+            f"{s.number:04}_{s.name}", s.applied_at.isoformat(" ", "seconds") if s.applied_at else "no"
+        )
+    console.print(table)
+
+
+@config_app.command("database-url")
+def database_url(
+    superuser: Annotated[
+        bool, typer.Option("--superuser", help="As the owner, who may migrate.")
+    ] = False,
+) -> None:
+    """Print the connection string of the database, for psql for example.
+
+    The embedded Postgres is reachable while `daybook up` runs.
+    """
+    settings = load_settings()
+    if settings.DATABASE_URL is not None:
+        typer.echo(settings.admin_url if superuser else settings.DATABASE_URL)
+        return
+    with wiring.database(settings) as (conninfo, admin_url):
+        typer.echo(admin_url if superuser else conninfo)

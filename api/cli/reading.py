@@ -1,0 +1,69 @@
+"""Reading for the command line: straight from the database, as new as the log's end."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
+
+import psycopg
+from psycopg import AsyncConnection, Connection
+
+from api import wiring
+from api.settings import load_settings
+from projections.catalogue import READ_MODELS
+from projections.runner import Runner
+
+T = TypeVar("T")
+
+_PATIENCE_S = 60.0
+_POLL_S = 0.02
+
+
+def read(ask: Callable[[AsyncConnection[Any]], Awaitable[T]], *, fresh: bool = True) -> T:
+    """What a query answers; with `fresh` after the read models have everything that is in the log."""
+    with wiring.database(load_settings()) as (conninfo, admin_url):
+        wiring.migrate(admin_url)
+        if fresh:
+            catch_up(conninfo)
+
+        async def answer() -> T:
+            async with await AsyncConnection.connect(conninfo, autocommit=True) as conn:
+                return await ask(conn)
+
+        return asyncio.run(answer())
+
+
+def catch_up(conninfo: str) -> None:
+    """Wait until the read models are at the log's end; project here when nobody else does.
+
+    A model that stands still (failing, or built by another version) is read as it is.
+    """
+    with psycopg.connect(conninfo, autocommit=True) as conn:
+        row = conn.execute("SELECT position FROM ledger_head").fetchone()
+        head = row[0] if row else 0
+        if not _behind(conn, head):
+            return
+        stop = threading.Event()
+        runner = threading.Thread(target=Runner(conninfo).run, args=(stop,), daemon=True)
+        runner.start()
+        deadline = time.monotonic() + _PATIENCE_S
+        try:
+            while _behind(conn, head) and time.monotonic() < deadline:
+                time.sleep(_POLL_S)
+        finally:
+            stop.set()
+            runner.join()
+
+
+def _behind(conn: Connection[Any], head: int) -> bool:
+    names = [model.name for model in READ_MODELS]
+    row = conn.execute(
+        "SELECT count(*) FROM unnest(%s::text[]) AS wanted (name)"
+        " LEFT JOIN checkpoints USING (name)"
+        " WHERE coalesce(position, 0) < %s AND error IS NULL",
+        (names, head),
+    ).fetchone()
+    return row is not None and row[0] > 0

@@ -1,0 +1,136 @@
+"""`daybook up`, `serve` and `project`: all of it on this machine, or its roles one by one."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import sys
+import threading
+from typing import Annotated
+
+import typer
+
+from api import demo, wiring
+from api.local.errors import LocalServerError
+from api.local.postgres import EmbeddedPostgres
+from api.local.signals import StopSignals
+from api.local.supervisor import Child, Supervisor
+from api.server import check_port, serve
+from api.settings import Settings, load_settings
+from migrations import runner
+from projections.runner import Runner
+
+
+def add_to(app: typer.Typer) -> None:
+    app.command()(up)
+    app.command("serve")(serve_api)
+    app.command()(project)
+
+
+def up(
+    demo_data: Annotated[
+        bool, typer.Option("--demo/--no-demo", help="Open demo accounts in an empty ledger.")
+    ] = True,
+) -> None:
+    """Run everything here: Postgres, migrations, API and projections, until Ctrl-C.
+
+    PORT (8000) and DATA_DIR (var) in the environment move it; DATABASE_URL uses another Postgres.
+    """
+    settings = load_settings()
+    check_port(settings.HOST, settings.PORT)
+    with StopSignals() as signals:
+        try:
+            status = _up(settings, signals, demo_data=demo_data)
+        except KeyboardInterrupt:
+            status = 0
+    typer.echo("Daybook has stopped.")
+    raise typer.Exit(status)
+
+
+def _up(settings: Settings, signals: StopSignals, *, demo_data: bool) -> int:
+    if settings.DATABASE_URL is not None:
+        _prepare(settings, settings.DATABASE_URL, settings.admin_url or "", demo_data=demo_data)
+        return _supervise(settings, settings.DATABASE_URL, signals, None)
+    with EmbeddedPostgres(settings.DATA_DIR, notice=_say) as server:
+        if server.adopted:
+            raise LocalServerError(
+                f"another daybook runs on {settings.DATA_DIR}: use that one, wait until it has "
+                "ended, or set DATA_DIR to another folder"
+            )
+        _prepare(settings, server.url(), server.url(superuser=True), demo_data=demo_data)
+        return _supervise(settings, server.url(), signals, server)
+
+
+def _prepare(settings: Settings, conninfo: str, admin_url: str, *, demo_data: bool) -> None:
+    for migration in wiring.migrate(admin_url):
+        _say(f"migrated: {migration.number:04}_{migration.name}")
+    if demo_data:
+        with wiring.make_ledger(settings, conninfo) as ledger:
+            demo.fill_if_new(ledger, conninfo, _say)
+
+
+def _supervise(
+    settings: Settings, conninfo: str, signals: StopSignals, server: EmbeddedPostgres | None
+) -> int:
+    program = [sys.executable, "-m", "api.cli"]
+    environment = {"DATABASE_URL": conninfo}
+    children = [
+        Child("projections", [*program, "project"], environment=environment),
+        Child("api", [*program, "serve"], environment=environment),
+    ]
+    _say(_welcome(settings))
+    watched = [server] if server is not None else []
+    return Supervisor(children, watched=watched, notice=_say).run(signals)
+
+
+def _welcome(settings: Settings) -> str:
+    url = f"http://{settings.HOST}:{settings.PORT}"
+    return f"""
+Daybook runs at {url}  (this machine only: there is no authentication yet)
+The API's description: {url}/docs
+
+Try, in another terminal:
+  curl {url}/api/trial-balance
+  curl '{url}/api/accounts?limit=3'
+  curl -X POST {url}/api/transfers -H 'Content-Type: application/json' -d '{demo.EXAMPLE_TRANSFER}'
+
+Ctrl-C stops it; the data stay in {settings.DATA_DIR}/ for the next time.
+"""
+
+
+def serve_api() -> None:
+    """Serve the API on a migrated database, until SIGTERM or Ctrl-C."""
+    settings = load_settings()
+    with wiring.database(settings) as (conninfo, admin_url):
+        _require_migrated(admin_url)
+        serve(settings, conninfo)
+
+
+def project() -> None:
+    """Keep the read models up to date, until SIGTERM or Ctrl-C. A second one stands by."""
+    settings = load_settings()
+    logging.getLogger("daybook").setLevel(settings.LOG_LEVEL)
+    stop = threading.Event()
+    with wiring.database(settings) as (conninfo, admin_url):
+        _require_migrated(admin_url)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: stop.set())
+        Runner(conninfo).run(stop)
+
+
+def _require_migrated(admin_url: str) -> None:
+    """The roles wait for no migration: a server that is ahead of its database would only fail later."""
+    import psycopg
+
+    with psycopg.connect(admin_url, autocommit=True) as conn:
+        row = conn.execute("SELECT to_regclass('schema_migrations') IS NOT NULL").fetchone()
+        missing = row is None or not row[0] or runner.pending(conn)
+    if missing:
+        raise runner.MigrationError("the database is not migrated: run `daybook migrate up` first")
+
+
+def _say(text: str) -> None:
+    typer.echo(text)
+    sys.stdout.flush()
+
+

@@ -1,0 +1,126 @@
+"""Turns everything that can go wrong into a problem of the catalogue, the framework's errors too."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import psycopg
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from psycopg_pool import PoolTimeout
+from starlette.exceptions import HTTPException
+
+from api.problems import CATALOGUE, PROBLEM_JSON, ProblemError, render
+from api.state import correlation_of
+from application.ledger import LedgerClosedError, QueueFullError, WriteFailedError
+from domain.refusals import Refusal
+
+_log = logging.getLogger("daybook.api")
+
+_REASON_OF_TYPE = {
+    "json_invalid": "invalid_json",
+    "missing": "missing_fields",
+    "extra_forbidden": "unknown_fields",
+    "uuid_parsing": "invalid_uuid_format",
+    "uuid_type": "invalid_uuid_format",
+}
+
+
+def answer(
+    request: Request,
+    reason: str,
+    details: Mapping[str, object],
+    headers: Mapping[str, str] | None = None,
+) -> Response:
+    """The problem as a response."""
+    body = render(
+        reason, details, instance=request.url.path, correlation_id=correlation_of(request)
+    )
+    out = dict(headers or {})
+    if CATALOGUE[reason].status == 503:
+        out.setdefault("Retry-After", "1")
+    return Response(body, CATALOGUE[reason].status, out, PROBLEM_JSON)
+
+
+def of_validation(errors: Sequence[Any]) -> tuple[str, dict[str, object]]:
+    """Reason and details for what pydantic found: the first mistake names the reason, all are listed."""
+    found = []
+    for error in errors:
+        reason = _REASON_OF_TYPE.get(error["type"], error["type"])
+        if reason not in CATALOGUE:
+            reason = "invalid_request"
+        place = [str(part) for part in error["loc"] if part not in ("body", "query", "path")]
+        found.append({"field": ".".join(place), "reason": reason, "message": error["msg"]})
+    reason = found[0]["reason"]
+    details: dict[str, object] = {"errors": found}
+    if reason in ("missing_fields", "unknown_fields"):
+        details["fields"] = [e["field"] for e in found if e["reason"] == reason]
+    context = errors[0].get("ctx", {})
+    details.update({k: v for k, v in context.items() if k in ("allowed", "min_length", "max_length")})
+    return reason, details
+
+
+async def _on_validation(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    content_type = request.headers.get("content-type", "application/json")
+    if request.method == "POST" and "json" not in content_type.lower():
+        return answer(request, "unsupported_media_type", {"given": content_type[:100]})
+    errors = error.errors()
+    if any(e["loc"] == ("body",) and e["type"] == "missing" for e in errors):
+        return answer(request, "invalid_json", {})
+    return answer(request, *of_validation(errors))
+
+
+async def _on_http(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    if error.status_code == 404:
+        return answer(request, "route_not_found", {})
+    if error.status_code == 405:
+        return answer(request, "method_not_allowed", {}, error.headers)
+    return answer(request, "invalid_json" if error.status_code == 400 else "invalid_request", {})
+
+
+async def _on_problem(request: Request, error: Exception) -> Response:
+    assert isinstance(error, ProblemError)
+    return answer(request, error.reason, error.details, error.headers)
+
+
+async def _on_refusal(request: Request, error: Exception) -> Response:
+    assert isinstance(error, Refusal)
+    return answer(request, error.reason, error.details)
+
+
+async def _on_full(request: Request, error: Exception) -> Response:
+    assert isinstance(error, QueueFullError)
+    return answer(request, "queue_full", {}, {"Retry-After": str(error.retry_after_s)})
+
+
+async def _on_closed(request: Request, error: Exception) -> Response:
+    return answer(request, "shutting_down", {})
+
+
+async def _on_write_failed(request: Request, error: Exception) -> Response:
+    assert isinstance(error, WriteFailedError)
+    _log.warning("write failed: %s", error)
+    return answer(request, "database_unavailable" if error.outcome_known else "outcome_unknown", {})
+
+
+async def _on_database(request: Request, error: Exception) -> Response:
+    _log.warning("read failed: %s", error)
+    return answer(request, "database_unavailable", {})
+
+
+def install(app: FastAPI) -> None:
+    """Register the handlers, one for each kind of error."""
+    app.add_exception_handler(RequestValidationError, _on_validation)
+    app.add_exception_handler(HTTPException, _on_http)
+    app.add_exception_handler(ProblemError, _on_problem)
+    app.add_exception_handler(Refusal, _on_refusal)
+    app.add_exception_handler(QueueFullError, _on_full)
+    app.add_exception_handler(LedgerClosedError, _on_closed)
+    app.add_exception_handler(WriteFailedError, _on_write_failed)
+    app.add_exception_handler(PoolTimeout, _on_database)
+    app.add_exception_handler(psycopg.OperationalError, _on_database)
+    app.add_exception_handler(psycopg.InterfaceError, _on_database)

@@ -1,0 +1,319 @@
+"""The shapes that come in: parsed strictly, each mistake with a reason of the problem catalogue."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime, time, timedelta
+from typing import Annotated, Any, get_args
+from uuid import UUID
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic_core import PydanticCustomError
+
+from api.freshness import Fresh
+from api.problems import ProblemError
+from domain.accounts import AccountStatus, AccountType, OpenAccount
+from domain.currencies import EXPONENTS
+from domain.money import parse_amount, parse_decimal
+from domain.refusals import Refusal
+from domain.transfers import MAX_EXPIRY_S, MAX_METADATA_KEYS, Condition, Metadata, PostTransfer
+
+MAX_BATCH = 10_000
+_CONTROL = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
+_LAST_YEAR, _FIRST_YEAR = 2200, 1900
+
+
+def problem(reason: str, **details: object) -> PydanticCustomError:
+    """A validation error that names its row of the problem catalogue."""
+    return PydanticCustomError(reason, "{reason}", {"reason": reason, **details})  # type: ignore[arg-type]
+
+
+def _text(reason: str, least: int, most: int) -> Any:
+    """Text of `least` to `most` characters without control characters."""
+
+    def check(value: object) -> str:
+        if (
+            not isinstance(value, str)
+            or not least <= len(value) <= most
+            or _CONTROL.search(value)
+            or len(value.strip()) < least
+        ):
+            raise problem(reason, min_length=least, max_length=most)
+        return value
+
+    return Annotated[
+        str,
+        BeforeValidator(check),
+        Field(min_length=least, max_length=most, json_schema_extra={"pattern": r"^[^\x00-\x1f\x7f]*$"}),
+    ]
+
+
+def _one_of(reason: str, allowed: tuple[str, ...]) -> Any:
+    def check(value: object) -> str:
+        if value not in allowed:
+            raise problem(reason, allowed=list(allowed))
+        return str(value)
+
+    return Annotated[str, BeforeValidator(check), Field(json_schema_extra={"enum": list(allowed)})]
+
+
+def _check_currency(value: object) -> str:
+    if not isinstance(value, str) or value not in EXPONENTS:
+        raise problem("invalid_currency_format")
+    return value
+
+
+def _check_decimal(value: object) -> str:
+    """Digits with a point: the currency, and so how many decimals it may have, comes later."""
+    if not isinstance(value, str):
+        raise problem("invalid_amount_format")
+    try:
+        parse_decimal(value, "CLF")
+    except Refusal as refusal:
+        raise problem(refusal.reason) from None
+    return value
+
+
+def _check_amount(value: object) -> str:
+    text = _check_decimal(value)
+    if text.startswith("-") or not text.strip("0."):
+        raise problem("negative_amount")
+    return text
+
+
+def moment(value: object, *, end_of_day: bool = False) -> datetime:
+    """An instant from RFC 3339 or a date (its start, or its end); without an offset it is UTC."""
+    if not isinstance(value, str) or len(value) > 40:
+        raise problem("invalid_datetime_format")
+    # A plus sign in a query string that was not percent-encoded arrives as a space.
+    text = re.sub(r" (\d\d:\d\d)$", r"+\1", value.strip()) if "T" in value else value.strip()
+    try:
+        parsed = datetime.fromisoformat(text)
+        at = parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)
+        at = at.astimezone(UTC)
+        if end_of_day and len(text) == len("2026-01-31"):
+            at = datetime.combine(at.date(), time.min, UTC) + timedelta(days=1)
+    except (ValueError, OverflowError):
+        raise problem("invalid_datetime_format") from None
+    if not _FIRST_YEAR <= at.year <= _LAST_YEAR:
+        raise problem("invalid_datetime_format", years=f"{_FIRST_YEAR} to {_LAST_YEAR}")
+    return at
+
+
+def _check_metadata(value: object) -> Metadata:
+    if not isinstance(value, dict) or len(value) > MAX_METADATA_KEYS:
+        raise problem("invalid_metadata")
+    for key, item in value.items():
+        good_key = isinstance(key, str) and 1 <= len(key) <= 40 and not _CONTROL.search(key)
+        if isinstance(item, bool):
+            good_value = True
+        elif isinstance(item, int):
+            good_value = abs(item) < 2**53
+        else:
+            good_value = isinstance(item, str) and len(item) <= 500 and not _CONTROL.search(item)
+        if not (good_key and good_value):
+            raise problem("invalid_metadata", key=str(key)[:40])
+    return value
+
+
+def _uuid_text(value: object) -> object:
+    """Only the usual form of a UUID: braces, URNs and bare hex are typing mistakes more often than ids."""
+    if isinstance(value, UUID):
+        return value
+    if not isinstance(value, str) or len(value) != 36:
+        raise problem("invalid_uuid_format")
+    try:
+        return UUID(value)
+    except ValueError:
+        raise problem("invalid_uuid_format") from None
+
+
+Id = Annotated[
+    UUID, BeforeValidator(_uuid_text), Field(json_schema_extra={"format": "uuid"})
+]
+Name = _text("invalid_name_format", 1, 100)
+Text = _text("invalid_text", 0, 255)
+Reason = _text("invalid_text", 0, 255)
+Reference = _text("invalid_text", 0, 140)
+Currency = Annotated[
+    str,
+    BeforeValidator(_check_currency),
+    Field(json_schema_extra={"pattern": "^[A-Z]{3}$", "enum": sorted(EXPONENTS)}),
+]
+Decimal = Annotated[
+    str,
+    BeforeValidator(_check_decimal),
+    Field(json_schema_extra={"pattern": r"^-?[0-9]{1,12}(\.[0-9]{1,4})?$"}),
+]
+Amount = Annotated[
+    str,
+    BeforeValidator(_check_amount),
+    Field(
+        description="decimal string with at most the currency's decimals",
+        json_schema_extra={"pattern": r"^[0-9]{1,12}(\.[0-9]{1,4})?$"},
+    ),
+]
+Moment = Annotated[
+    datetime,
+    BeforeValidator(moment),
+    Field(description="RFC 3339, or a date; without an offset it is UTC"),
+]
+EndMoment = Annotated[
+    datetime,
+    BeforeValidator(lambda value: moment(value, end_of_day=True)),
+    Field(description="RFC 3339, or a date, which then is included"),
+]
+MetadataIn = Annotated[
+    dict[str, str | int | bool],
+    BeforeValidator(_check_metadata),
+    Field(max_length=MAX_METADATA_KEYS),
+]
+Type = _one_of("invalid_account_type", get_args(AccountType))
+Status = _one_of("invalid_status", get_args(AccountStatus))
+TransferStatus = _one_of("invalid_status", ("pending", "posted", "voided", "expired"))
+Direction = _one_of("invalid_direction", ("credit", "debit"))
+Position = Annotated[int, Field(ge=0, le=2**62)]
+Limit = Annotated[int, Field(ge=1, le=1000)]
+Cursor = Annotated[str, Field(max_length=200)]
+
+
+class In(BaseModel):
+    """A body or the query of a request: unknown members are refused, so that no typing mistake hides."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Reading(In):
+    """The query of a read that takes nothing else."""
+
+    min_position: Fresh = None
+
+
+def in_currency(
+    text: str, currency: str, parse: Callable[[str, str], int] = parse_amount
+) -> int:
+    """Minor units of a decimal string. Raises `ProblemError` when it does not fit the currency."""
+    try:
+        return parse(text, currency)
+    except Refusal as refusal:
+        raise ProblemError(refusal.reason, currency=currency, **refusal.details) from None
+
+
+class AccountIn(In):
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [{"name": "Alice", "type": "checking", "currency": "EUR"}],
+        }
+    )
+    id: Id | None = None
+    name: Name
+    type: Type
+    currency: Currency
+    owner_id: Id | None = None
+    credit_limit: Decimal = "0"
+
+    def command(self, account_id: UUID) -> OpenAccount:
+        """Raises `ProblemError` when the credit limit does not fit the currency."""
+        limit = 0
+        if self.credit_limit.strip("0."):
+            limit = in_currency(self.credit_limit, self.currency)
+        return OpenAccount(
+            account_id, self.name, self.type, self.currency, self.owner_id, limit
+        )
+
+
+class ReasonIn(In):
+    model_config = ConfigDict(json_schema_extra={"examples": [{"reason": "asked for by its owner"}]})
+    reason: Reason = ""
+
+
+class ConditionIn(In):
+    """What must hold of one of the two accounts just before the transfer."""
+
+    account_id: Id
+    version: Annotated[int, Field(ge=0, le=2**62, strict=True)] | None = None
+    balance_at_least: Decimal | None = None
+    balance_at_most: Decimal | None = None
+    available_at_least: Decimal | None = None
+    available_at_most: Decimal | None = None
+
+    def condition(self, currency: str) -> Condition:
+        def minor(text: str | None) -> int | None:
+            return None if text is None else in_currency(text, currency, parse_decimal)
+
+        return Condition(
+            self.account_id,
+            self.version,
+            minor(self.balance_at_least),
+            minor(self.balance_at_most),
+            minor(self.available_at_least),
+            minor(self.available_at_most),
+        )
+
+
+class TransferIn(In):
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "source_account_id": "0d4f7a52-11aa-4c55-9a4e-0a6b2f1c7e01",
+                    "destination_account_id": "0d4f7a52-11aa-4c55-9a4e-0a6b2f1c7e02",
+                    "amount": "12.50",
+                    "currency": "EUR",
+                    "description": "Lunch",
+                }
+            ]
+        }
+    )
+    id: Id | None = None
+    source_account_id: Id
+    destination_account_id: Id
+    amount: Amount
+    currency: Currency
+    description: Text = ""
+    reference: Reference = ""
+    effective_at: Moment | None = None
+    metadata: MetadataIn = {}
+    pending: Annotated[bool, Field(strict=True)] = False
+    expires_in_s: Annotated[int, Field(ge=1, le=MAX_EXPIRY_S, strict=True)] | None = None
+    up_to: Annotated[bool, Field(strict=True)] = False
+    conditions: Annotated[list[ConditionIn], Field(max_length=4)] = []
+
+    def command(self, transfer_id: UUID) -> PostTransfer:
+        """Raises `ProblemError` when an amount does not fit the currency."""
+        return PostTransfer(
+            transfer_id,
+            self.source_account_id,
+            self.destination_account_id,
+            in_currency(self.amount, self.currency),
+            self.currency,
+            self.description,
+            self.reference,
+            self.effective_at,
+            self.metadata,
+            self.pending,
+            self.expires_in_s or 0,
+            self.up_to,
+            tuple(c.condition(self.currency) for c in self.conditions) if self.conditions else (),
+        )
+
+
+class AmountIn(In):
+    model_config = ConfigDict(json_schema_extra={"examples": [{"amount": "5.00"}, {}]})
+    amount: Amount | None = None
+    reason: Reason = ""
+
+
+class BatchIn(In):
+    """Each transfer is checked by itself: a bad one is refused in its place, the others go on."""
+
+    transfers: Annotated[
+        list[Any],
+        Field(
+            min_length=1,
+            max_length=MAX_BATCH,
+            json_schema_extra={"items": {"$ref": "#/components/schemas/TransferIn"}},
+        ),
+    ]
+    linked: Annotated[bool, Field(strict=True)] = False

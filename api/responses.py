@@ -1,0 +1,220 @@
+"""The shapes that go out, for the API's description; the answers themselves are made by `views`."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from pydantic import BaseModel, Field
+
+from api.problems import CATALOGUE, PROBLEM_JSON
+
+_AMOUNT = Field(examples=["12.50"])
+
+
+class ProblemOut(BaseModel):
+    """RFC 9457, with a reason for programs and a sentence for people."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    instance: str
+    reason: str = Field(examples=sorted(CATALOGUE)[:3])
+    category: str
+    retryable: bool
+    details: dict[str, Any]
+    timestamp: datetime
+    correlation_id: str
+
+
+def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """The problems that a route may answer; 413, 415, 500 and 503 go without saying."""
+    every = {*statuses, 413, 415, 500, 503}
+    content = {PROBLEM_JSON: {"schema": {"$ref": "#/components/schemas/ProblemOut"}}}
+    reasons = {
+        status: sorted(r for r, p in CATALOGUE.items() if p.status == status) for status in every
+    }
+    return {
+        status: {"description": "One of: " + ", ".join(reasons[status]), "content": content}
+        for status in sorted(every)
+    }
+
+
+class AmountsOut(BaseModel):
+    balance: str = _AMOUNT
+    held: str = _AMOUNT
+    available: str | None = Field(description="null where nothing limits the account")
+
+
+class AccountOut(AmountsOut):
+    id: UUID
+    name: str
+    type: str
+    currency: str
+    owner_id: UUID | None
+    status: str
+    credit_limit: str
+    version: int
+    position: int
+    recorded_at: datetime | None = Field(None, description="ledger time of the write; absent in reads")
+    opened_at: datetime | None = Field(None, description="absent in the answers to writes")
+
+
+class AccountPage(BaseModel):
+    data: list[AccountOut]
+    next_cursor: str | None
+    has_more: bool
+
+
+class AsOf(BaseModel):
+    """The moment that a balance is of; with none asked for it is now."""
+
+    position: int | None
+    at: datetime | None
+    effective_at: datetime | None
+
+
+class BalanceOut(BaseModel):
+    account_id: UUID
+    currency: str
+    balance: str = _AMOUNT
+    held: str | None = Field(description="null by value date: a hold has none")
+    available: str | None
+    version: int | None
+    position: int = Field(description="the log as far as it was looked at")
+    as_of: AsOf
+
+
+class EntryOut(BaseModel):
+    account_id: UUID
+    position: int
+    transfer_id: UUID
+    counterparty_account_id: UUID
+    direction: str
+    amount: str = _AMOUNT
+    balance: str = _AMOUNT
+    currency: str
+    effective_at: datetime
+    recorded_at: datetime
+    description: str
+    reference: str
+
+
+class EntryPage(BaseModel):
+    data: list[EntryOut]
+    next_cursor: str | None
+    has_more: bool
+
+
+class AccountAfterOut(AmountsOut):
+    account_id: UUID
+    version: int
+
+
+class TransferBase(BaseModel):
+    id: UUID
+    status: str
+    source_account_id: UUID
+    destination_account_id: UUID
+    amount: str = _AMOUNT
+    requested_amount: str
+    reversed_amount: str
+    currency: str
+    description: str
+    reference: str
+    effective_at: datetime | None
+    metadata: dict[str, str | int | bool]
+    expires_at: datetime | None
+    reverses: UUID | None
+    position: int
+    recorded_at: datetime
+
+
+class TransferOut(TransferBase):
+    """The answer to a write, with what the transfer left on both accounts."""
+
+    source: AccountAfterOut
+    destination: AccountAfterOut
+
+
+class TransferRead(TransferBase):
+    updated_at: datetime
+    reason: str
+
+
+class TransferWithEntries(TransferRead):
+    entries: list[EntryOut]
+
+
+class TransferPage(BaseModel):
+    data: list[TransferRead]
+    next_cursor: str | None
+    has_more: bool
+
+
+class BatchItemOut(BaseModel):
+    id: str | None
+    status: str
+    position: int | None = None
+    reason: str | None = None
+    detail: str | None = None
+    details: dict[str, Any] | None = None
+
+
+class BatchOut(BaseModel):
+    results: list[BatchItemOut]
+
+
+class CurrencyOut(BaseModel):
+    currency: str
+    accounts: int
+    debits: str
+    credits: str
+    difference: str
+
+
+class TrialBalanceOut(BaseModel):
+    position: int
+    currencies: list[CurrencyOut]
+
+
+class EventOut(BaseModel):
+    position: int
+    stream_id: UUID
+    version: int
+    topic: str
+    recorded_at: datetime
+    metadata: dict[str, Any]
+    data: dict[str, Any]
+
+
+class EventPage(BaseModel):
+    data: list[EventOut]
+    next_cursor: str | None
+    has_more: bool
+
+
+class ProjectionOut(BaseModel):
+    name: str
+    position: int
+    lag_events: int
+    lag_seconds: float
+    health: str
+    error: str | None
+    built_by_version: int
+    code_version: int
+
+
+class ProjectionsOut(BaseModel):
+    data: list[ProjectionOut]
+    position: int
+
+
+class HealthOut(BaseModel):
+    status: str
+    timestamp: datetime
+    version: str
+    uptime_s: float
+    checks: dict[str, Any] | None = None

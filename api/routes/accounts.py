@@ -1,0 +1,260 @@
+"""Accounts: opening, status, lists, balances now and then, and statement lines."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Query, Request, Response
+from psycopg import AsyncConnection
+
+from api import views
+from api.freshness import Fresh, be_fresh
+from api.ids import new_id
+from api.models import (
+    AccountIn,
+    Amount,
+    Currency,
+    Cursor,
+    Direction,
+    EndMoment,
+    Id,
+    In,
+    Limit,
+    Moment,
+    Position,
+    Reading,
+    ReasonIn,
+    Status,
+    Type,
+    in_currency,
+)
+from api.paging import decode_cursor, page
+from api.problems import ProblemError
+from api.responses import AccountOut, AccountPage, BalanceOut, EntryPage, problems
+from api.state import Running, snapshot
+from api.writing import json_response, one, write
+from domain.accounts import ChangeAccountStatus
+from domain.money import format_amount
+from projections import log
+from projections.balances import queries
+from projections.balances.queries import AccountAt, AccountRow
+from projections.entries import queries as entry_queries
+
+router = APIRouter(prefix="/api/accounts", tags=["accounts"])
+
+VERBS: dict[str, tuple[str, tuple[str, ...]]] = {
+    "freeze": ("frozen", ()),
+    "unfreeze": ("active", ("frozen",)),
+    "suspend": ("suspended", ()),
+    "deactivate": ("inactive", ()),
+    "activate": ("active", ("inactive", "suspended")),
+    "close": ("closed", ()),
+}
+"""Verb -> the status it leads to, and the only ones it leads from (empty: as the transitions say)."""
+
+
+@router.post("", status_code=201, response_model=AccountOut, responses=problems(400, 422))
+async def open_account(request: Request, body: AccountIn, state: Running) -> Response:
+    """Open an account. Internal types (clearing, fee, suspense, cash) have no floor; the others stay
+    at or above zero, credit and loan accounts at or above their credit limit."""
+    return await write(request, state, [body.command(body.id or new_id())], one(request, 201))
+
+
+def _status_route(verb: str, status: str, only_from: tuple[str, ...]) -> None:
+    async def change(
+        request: Request, account_id: Id, state: Running, body: ReasonIn | None = None
+    ) -> Response:
+        command = ChangeAccountStatus(account_id, status, body.reason if body else "", only_from)
+        return await write(request, state, [command], one(request, 200))
+
+    change.__name__ = f"{verb}_account"
+    change.__doc__ = f"Make the account {status}, if its status allows that."
+    router.post(f"/{{account_id}}/{verb}", response_model=AccountOut, responses=problems(400, 404, 422))(
+        change
+    )
+
+
+for _verb, (_status, _only_from) in VERBS.items():
+    _status_route(_verb, _status, _only_from)
+
+
+class AccountFilters(In):
+    type: Type | None = None
+    status: Status | None = None
+    currency: Currency | None = None
+    owner_id: Id | None = None
+    limit: Limit = 50
+    cursor: Cursor | None = None
+    min_position: Fresh = None
+
+
+@router.get("", response_model=AccountPage, responses=problems(400))
+async def list_accounts(filters: Annotated[AccountFilters, Query()], state: Running) -> Response:
+    """Accounts, the last opened first."""
+    before = decode_cursor(filters.cursor)
+    await be_fresh(state, "balances", filters.min_position)
+    async with state.pool.connection() as conn:
+        found = await queries.list_accounts(
+            conn,
+            limit=filters.limit,
+            before=before,
+            type=filters.type,
+            status=filters.status,
+            currency=filters.currency,
+            owner_id=filters.owner_id,
+        )
+    return json_response(page(found, views.account_row))
+
+
+@router.get("/{account_id}", response_model=AccountOut, responses=problems(400, 404))
+async def get_account(
+    account_id: Id, state: Running, reading: Annotated[Reading, Query()]
+) -> Response:
+    """One account with its balance, what is held of it, and what is available."""
+    await be_fresh(state, "balances", reading.min_position)
+    async with state.pool.connection() as conn:
+        return json_response(views.account_row(await _account(conn, account_id)))
+
+
+class BalanceAsOf(In):
+    at: Moment | None = None
+    position: Position | None = None
+    effective_at: Moment | None = None
+    min_position: Fresh = None
+
+
+@router.get("/{account_id}/balance", response_model=BalanceOut, responses=problems(400, 404, 422))
+async def get_balance(
+    account_id: Id, state: Running, when: Annotated[BalanceAsOf, Query()]
+) -> Response:
+    """The balance now, after a `position`, as recorded `at` a time, or by value date (`effective_at`).
+
+    What is not known yet, or was before the account, is refused rather than answered with zero.
+    """
+    given = [n for n in ("at", "position", "effective_at") if getattr(when, n) is not None]
+    if len(given) > 1:
+        raise ProblemError("conflicting_parameters", parameters=["at", "position", "effective_at"])
+    await be_fresh(state, "balances", when.min_position)
+    if when.effective_at is not None:
+        await be_fresh(state, "entries", when.min_position)
+    async with snapshot(state) as conn:
+        if not given:
+            row = await _account(conn, account_id)
+            body = _balance(row, row.position)
+        else:
+            body = await _balance_then(conn, account_id, when)
+    body["as_of"] = {n: getattr(when, n) for n in ("position", "at", "effective_at")}
+    return json_response(body)
+
+
+async def _balance_then(
+    conn: AsyncConnection[Any], account_id: UUID, when: BalanceAsOf
+) -> dict[str, Any]:
+    head = await log.head(conn)
+    latest = max(datetime.now(UTC), head.recorded_at)
+    moment = when.at or when.effective_at
+    if (when.position or 0) > head.position or (moment is not None and moment > latest):
+        raise ProblemError(
+            "as_of_in_the_future",
+            position=head.position,
+            recorded_at=head.recorded_at.isoformat(),
+        )
+    now = await queries.account_at_position(conn, account_id, head.position)
+    if now is None:
+        raise ProblemError("account_not_found", account_id=account_id)
+    if when.effective_at is not None:
+        return await _balance_by_value_date(conn, now, when.effective_at)
+    if when.at is not None:
+        then = await queries.account_at_time(conn, account_id, when.at)
+    else:
+        then = await queries.account_at_position(conn, account_id, when.position or 0)
+    if then is None:
+        raise await _not_open_then(conn, account_id)
+    return _balance(then, head.position)
+
+
+async def _balance_by_value_date(
+    conn: AsyncConnection[Any], account: AccountAt, moment: datetime
+) -> dict[str, Any]:
+    known = await entry_queries.balance_by_effective_time(conn, account.id, moment)
+    if known is None:  # neither open at that moment nor with an entry of an earlier value date
+        raise await _not_open_then(conn, account.id)
+    return {
+        "account_id": account.id,
+        "currency": account.currency,
+        "balance": format_amount(known.balance, account.currency),
+        "held": None,
+        "available": None,
+        "version": None,
+        "position": known.position,
+    }
+
+
+async def _not_open_then(conn: AsyncConnection[Any], account_id: UUID) -> ProblemError:
+    (first, *_) = await log.stream_events(conn, account_id, after_version=0, limit=1)
+    return ProblemError(
+        "as_of_before_opening",
+        account_id=account_id,
+        opened_at=first.recorded_at.isoformat(),
+        position=first.position,
+    )
+
+
+def _balance(row: AccountRow | AccountAt, position: int) -> dict[str, Any]:
+    return {
+        "account_id": row.id,
+        "currency": row.currency,
+        **views.account_amounts(row.currency, row.balance, row.held, row.available),
+        "version": row.version,
+        "position": position,
+    }
+
+
+class EntryFilters(In):
+    from_: Annotated[Moment | None, Query(alias="from")] = None
+    to: EndMoment | None = None
+    direction: Direction | None = None
+    min_amount: Amount | None = None
+    max_amount: Amount | None = None
+    limit: Limit = 50
+    cursor: Cursor | None = None
+    min_position: Fresh = None
+
+
+@router.get("/{account_id}/entries", response_model=EntryPage, responses=problems(400, 404))
+async def list_entries(
+    account_id: Id, state: Running, filters: Annotated[EntryFilters, Query()]
+) -> Response:
+    """Statement lines, the last recorded first, each with the running balance; `from` and `to` are
+    about the value date."""
+    before = decode_cursor(filters.cursor)
+    await be_fresh(state, "balances", filters.min_position)
+    await be_fresh(state, "entries", filters.min_position)
+    async with state.pool.connection() as conn:
+        account = await _account(conn, account_id)
+        currency = account.currency
+
+        def minor(text: str | None) -> int | None:
+            return None if text is None else in_currency(text, currency)
+
+        found = await entry_queries.list_entries(
+            conn,
+            account_id,
+            limit=filters.limit,
+            before=before,
+            effective_from=filters.from_,
+            effective_to=filters.to,
+            direction=filters.direction,  # type: ignore[arg-type]
+            min_amount=minor(filters.min_amount),
+            max_amount=minor(filters.max_amount),
+        )
+    return json_response(page(found, lambda row: views.entry_row(row, currency)))
+
+
+async def _account(conn: AsyncConnection[Any], account_id: UUID) -> AccountRow:
+    row = await queries.account(conn, account_id)
+    if row is None:
+        raise ProblemError("account_not_found", account_id=account_id)
+    return row

@@ -1,0 +1,110 @@
+"""The log: pages of it, one stream of it, and what comes next as server-sent events."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Header, Query, Request, Response
+from fastapi.sse import EventSourceResponse, ServerSentEvent
+from pydantic import Field
+
+from api import views
+from api.freshness import Fresh
+from api.models import Id, In, Limit, Position
+from api.problems import ProblemError
+from api.responses import EventPage, problems
+from api.state import Running
+from api.writing import json_response
+from domain.catalogue import EVENT_TYPES
+from projections import log
+
+router = APIRouter(prefix="/api", tags=["events"])
+
+_AT_ONCE = 500
+_KEEP_ALIVE_S = 15.0
+
+Topic = Annotated[str, Field(max_length=100, json_schema_extra={"examples": sorted(EVENT_TYPES)[:2]})]
+
+
+class EventFilters(In):
+    after: Position = 0
+    limit: Limit = 100
+    topic: Topic | None = None
+    min_position: Fresh = None
+
+
+@router.get("/events", response_model=EventPage, responses=problems(400))
+async def list_events(filters: Annotated[EventFilters, Query()], state: Running) -> Response:
+    """Events after a position, in order. Amounts in event data are whole minor units, as stored."""
+    async with state.pool.connection() as conn:
+        found = await log.read_events(conn, filters.after, filters.limit + 1, topic=filters.topic)
+    return json_response(_page(found, filters.limit))
+
+
+class StreamFilters(In):
+    after: Position = 0
+    limit: Limit = 100
+    min_position: Fresh = None
+
+
+@router.get("/streams/{stream_id}/events", response_model=EventPage, responses=problems(400, 404))
+async def stream_events(
+    stream_id: Id, filters: Annotated[StreamFilters, Query()], state: Running
+) -> Response:
+    """One aggregate's events after a version, in order."""
+    async with state.pool.connection() as conn:
+        found = await log.stream_events(
+            conn, stream_id, after_version=filters.after, limit=filters.limit + 1
+        )
+        if not found and not await log.stream_events(conn, stream_id, after_version=0, limit=1):
+            raise ProblemError("stream_not_found", stream_id=stream_id)
+    body = _page(found, filters.limit)
+    if body["has_more"]:
+        body["next_cursor"] = str(body["data"][-1]["version"])
+    return json_response(body)
+
+
+def _page(found: list[log.LoggedEvent], limit: int) -> dict[str, Any]:
+    """`next_cursor` is what to give as `after`."""
+    more = len(found) > limit
+    rows = [views.event(event) for event in found[:limit]]
+    return {
+        "data": rows,
+        "next_cursor": str(rows[-1]["position"]) if more else None,
+        "has_more": more,
+    }
+
+
+@router.get("/events/stream", response_class=EventSourceResponse, responses=problems(400))
+async def follow_events(
+    request: Request,
+    state: Running,
+    after: Position | None = None,
+    topic: Topic | None = None,
+    last_event_id: Annotated[str | None, Header(max_length=20)] = None,
+) -> AsyncIterator[ServerSentEvent]:
+    """Events as they are committed, each once and in order.
+
+    Begins after `Last-Event-ID` (which browsers send by themselves), else after `after`, else now.
+    """
+    if last_event_id is not None and last_event_id.isdigit():
+        position = int(last_event_id)
+    elif after is not None:
+        position = after
+    else:
+        async with state.pool.connection() as conn:
+            position = (await log.head(conn)).position
+    while not state.freshness.stopped:
+        async with state.pool.connection() as conn:
+            found = await log.read_events(conn, position, _AT_ONCE)
+        for event in found:
+            if topic is None or event.topic == topic:
+                yield ServerSentEvent(
+                    raw_data=views.encode(views.event(event)).decode(),
+                    event=event.topic,
+                    id=str(event.position),
+                )
+            position = event.position
+        if not found and not await state.freshness.log_moved(position, _KEEP_ALIVE_S):
+            yield ServerSentEvent(comment="still here")

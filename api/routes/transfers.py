@@ -1,0 +1,179 @@
+"""Transfers: one, many at once, and what becomes of a pending or posted one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request, Response
+from pydantic import ValidationError
+
+from api import errors, views
+from api.freshness import Fresh, be_fresh
+from api.ids import new_id
+from api.models import (
+    AmountIn,
+    BatchIn,
+    Cursor,
+    EndMoment,
+    Id,
+    In,
+    Limit,
+    Moment,
+    ReasonIn,
+    Reading,
+    Reference,
+    TransferIn,
+    TransferStatus,
+)
+from api.paging import decode_cursor, page
+from api.problems import ProblemError, explain, shown
+from api.responses import BatchOut, TransferOut, TransferPage, TransferWithEntries, problems
+from api.state import Running
+from api.writing import json_response, one, write
+from application.ledger import Answer, Outcome
+from domain.transfers import PostPending, PostTransfer, ReverseTransfer, VoidPending
+from projections.entries import queries as entry_queries
+from projections.transfers import queries
+
+router = APIRouter(prefix="/api/transfers", tags=["transfers"])
+
+_Bad = dict[str, Any]
+
+
+@router.post("", status_code=201, response_model=TransferOut, responses=problems(400, 404, 422))
+async def post_transfer(request: Request, body: TransferIn, state: Running) -> Response:
+    """Move money between two accounts, or hold it when `pending`.
+
+    The answer's `position` makes your own write visible: read with `?min_position=` it.
+    """
+    return await write(request, state, [body.command(body.id or new_id())], one(request, 201))
+
+
+@router.post("/batch", response_model=BatchOut, responses=problems(400, 422))
+async def post_batch(request: Request, body: BatchIn, state: Running) -> Response:
+    """Post up to 10,000 transfers in one transaction, each by itself, or all or none when `linked`."""
+    commands: list[PostTransfer] = []
+    bad: dict[int, _Bad] = {}
+    for index, item in enumerate(body.transfers):
+        try:
+            transfer = TransferIn.model_validate(item)
+            commands.append(transfer.command(transfer.id or new_id()))
+        except ValidationError as error:
+            reason, details = errors.of_validation(error.errors())
+            bad[index] = _refused_item(item, reason, details)
+        except ProblemError as error:
+            bad[index] = _refused_item(item, error.reason, error.details)
+    if bad and body.linked:
+        first = next(iter(bad))
+        others = {"refused_item": first}
+        results = [
+            bad.get(index) or _refused_item(item, "linked_refused", others)
+            for index, item in enumerate(body.transfers)
+        ]
+        return Response(views.encode({"results": results}), media_type="application/json")
+    ids = [c.transfer_id for c in commands]
+
+    def render_batch(outcomes: Sequence[Outcome]) -> Answer:
+        good = iter(zip(ids, outcomes, strict=True))
+        results = []
+        for index in range(len(body.transfers)):
+            if index in bad:
+                results.append(bad[index])
+            else:
+                transfer_id, outcome = next(good)
+                results.append({"id": transfer_id, **views.batch_item(outcome)})
+        return Answer(200, views.encode({"results": results}), views.last_position(outcomes))
+
+    if not commands:
+        return Response(render_batch([]).body, media_type="application/json")
+    return await write(request, state, commands, render_batch, linked=body.linked)
+
+
+def _refused_item(item: object, reason: str, details: dict[str, object]) -> _Bad:
+    given = item.get("id") if isinstance(item, dict) else None
+    return {
+        "id": given if isinstance(given, str) else None,
+        "status": "refused",
+        "reason": reason,
+        "detail": explain(reason, details),
+        "details": shown(details),
+    }
+
+
+@router.post("/{transfer_id}/post", response_model=TransferOut, responses=problems(400, 404, 409, 422))
+async def post_pending(
+    request: Request, transfer_id: Id, state: Running, body: AmountIn | None = None
+) -> Response:
+    """Post a pending transfer: all of it, or `amount`, and set the rest of the hold free."""
+    amount = body.amount if body else None
+    return await write(request, state, [PostPending(transfer_id, amount)], one(request, 200))
+
+
+@router.post("/{transfer_id}/void", response_model=TransferOut, responses=problems(400, 404, 409))
+async def void_pending(
+    request: Request, transfer_id: Id, state: Running, body: ReasonIn | None = None
+) -> Response:
+    """Give a pending transfer up: its hold is set free."""
+    reason = body.reason if body else ""
+    return await write(request, state, [VoidPending(transfer_id, reason)], one(request, 200))
+
+
+@router.post("/{transfer_id}/reverse", response_model=TransferOut, responses=problems(400, 404, 409, 422))
+async def reverse(
+    request: Request, transfer_id: Id, state: Running, body: AmountIn | None = None
+) -> Response:
+    """Send a posted transfer back, all that is left of it or `amount`, by a new linked transfer."""
+    amount, reason = (body.amount, body.reason) if body else (None, "")
+    command = ReverseTransfer(transfer_id, new_id(), amount, reason)
+    return await write(request, state, [command], one(request, 200))
+
+
+class TransferFilters(In):
+    account_id: Id | None = None
+    status: TransferStatus | None = None
+    reference: Reference | None = None
+    from_: Annotated[Moment | None, Query(alias="from")] = None
+    to: EndMoment | None = None
+    limit: Limit = 50
+    cursor: Cursor | None = None
+    min_position: Fresh = None
+
+
+@router.get("", response_model=TransferPage, responses=problems(400))
+async def search(
+    filters: Annotated[TransferFilters, Query()], state: Running
+) -> Response:
+    """Transfers, the newest first; `from` and `to` are about the time of recording."""
+    before = decode_cursor(filters.cursor)
+    await be_fresh(state, "transfers", filters.min_position)
+    async with state.pool.connection() as conn:
+        found = await queries.search_transfers(
+            conn,
+            limit=filters.limit,
+            before=before,
+            account_id=filters.account_id,
+            status=filters.status,  # type: ignore[arg-type]
+            reference=filters.reference,
+            recorded_from=filters.from_,
+            recorded_to=filters.to,
+        )
+    return json_response(page(found, views.transfer_row))
+
+
+@router.get("/{transfer_id}", response_model=TransferWithEntries, responses=problems(400, 404))
+async def get_transfer(
+    transfer_id: Id, state: Running, reading: Annotated[Reading, Query()]
+) -> Response:
+    """One transfer with its entries."""
+    await be_fresh(state, "transfers", reading.min_position)
+    await be_fresh(state, "entries", reading.min_position)
+    async with state.pool.connection() as conn:
+        row = await queries.transfer(conn, transfer_id)
+        if row is None:
+            raise ProblemError("transfer_not_found", transfer_id=transfer_id)
+        places = [(row.source_id, row.debit_position), (row.destination_id, row.credit_position)]
+        entries = await entry_queries.entries_at(conn, [(a, p) for a, p in places if p is not None])
+    body = views.transfer_row(row)
+    body["entries"] = [views.entry_row(entry, row.currency) for entry in entries]
+    return json_response(body)

@@ -1,0 +1,55 @@
+"""What a request needs of the running process; filled by the composition root."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+from fastapi import Depends, Request
+from psycopg import AsyncConnection
+from psycopg_pool import AsyncConnectionPool
+
+from application.ledger import Ledger
+from projections.freshness import Freshness
+
+
+@dataclass(frozen=True)
+class State:
+    """The process's ledger, its connections for reading, and what it knows of the read models."""
+
+    ledger: Ledger
+    pool: AsyncConnectionPool[AsyncConnection[Any]]
+    freshness: Freshness
+    data_dir: Path
+    started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
+
+
+def state_of(request: Request) -> State:
+    state: State = request.app.state.daybook
+    return state
+
+
+Running = Annotated[State, Depends(state_of)]
+
+
+def caller_of(request: Request) -> str:
+    """Who asks. Until there is authentication everybody on this machine is one caller."""
+    return "local"
+
+
+def correlation_of(request: Request) -> str:
+    """The id that ties the request's answer, events and log lines together."""
+    correlation: str = request.scope["state"]["correlation_id"]
+    return correlation
+
+
+@asynccontextmanager
+async def snapshot(state: State) -> AsyncIterator[AsyncConnection[Any]]:
+    """A connection whose statements all see the same moment."""
+    async with state.pool.connection() as conn, conn.transaction():
+        await conn.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+        yield conn

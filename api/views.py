@@ -1,0 +1,186 @@
+"""The shapes that go out: ledger states and read model rows as JSON, amounts as decimal strings."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from api.problems import explain, shown
+from application.ledger import Accepted, Outcome, Refused
+from domain.accounts import Account
+from domain.money import format_amount
+from domain.statements import Statement
+from domain.transfers import Posted, Reserved, Transfer
+from projections.balances.queries import AccountRow
+from projections.entries.queries import EntryRow
+from projections.log import LoggedEvent
+from projections.transfers.queries import TransferRow
+
+Json = dict[str, Any]
+
+encode = msgspec.json.Encoder().encode
+
+
+def account_amounts(
+    currency: str, balance: int, held: int, available: int | None
+) -> dict[str, str | None]:
+    """Balance, held and available; available is null where nothing limits the account."""
+    return {
+        "balance": format_amount(balance, currency),
+        "held": format_amount(held, currency),
+        "available": None if available is None else format_amount(available, currency),
+    }
+
+
+def account(state: Account) -> Json:
+    """An account as the ledger knows it."""
+    return {
+        "id": state.id,
+        "name": state.name,
+        "type": state.type,
+        "currency": state.currency,
+        "owner_id": state.owner_id,
+        "status": state.status,
+        "credit_limit": format_amount(state.credit_limit, state.currency),
+        **account_amounts(state.currency, state.balance, state.held, state.available),
+        "version": state.version,
+    }
+
+
+def account_after(state: Account) -> Json:
+    """What a transfer left on one of its accounts."""
+    return {
+        "account_id": state.id,
+        **account_amounts(state.currency, state.balance, state.held, state.available),
+        "version": state.version,
+    }
+
+
+def transfer(state: Transfer) -> Json:
+    """A transfer as the ledger knows it."""
+    request = state.request
+    currency = request.currency
+    return {
+        "id": state.id,
+        "status": state.status,
+        "source_account_id": request.source_id,
+        "destination_account_id": request.destination_id,
+        "amount": format_amount(state.amount, currency),
+        "requested_amount": format_amount(request.requested or request.amount, currency),
+        "reversed_amount": format_amount(state.reversed, currency),
+        "currency": currency,
+        "description": request.description,
+        "reference": request.reference,
+        "effective_at": request.effective_at,
+        "metadata": request.metadata,
+        "expires_at": request.expires_at if isinstance(request, Reserved) else None,
+        "reverses": request.reverses if isinstance(request, Posted) else None,
+    }
+
+
+def accepted(outcome: Accepted) -> Json:
+    """The answer to an accepted command: the resource, and where and when it is in the log."""
+    state = outcome.state
+    place = {"position": outcome.position, "recorded_at": outcome.recorded_at}
+    if isinstance(state, Account):
+        return {**account(state), **place}
+    assert not isinstance(state, Statement), "no request books statements"
+    body = {**transfer(state), **place}
+    if body["effective_at"] is None:
+        body["effective_at"] = outcome.recorded_at
+    source, destination = outcome.accounts
+    body["source"] = account_after(source)
+    body["destination"] = account_after(destination)
+    return body
+
+
+def account_row(row: AccountRow) -> Json:
+    """An account as the read model has it."""
+    return {
+        "id": row.id,
+        "name": row.name,
+        "type": row.type,
+        "currency": row.currency,
+        "owner_id": row.owner_id,
+        "status": row.status,
+        "credit_limit": format_amount(row.credit_limit, row.currency),
+        **account_amounts(row.currency, row.balance, row.held, row.available),
+        "version": row.version,
+        "opened_at": row.opened_at,
+        "position": row.position,
+    }
+
+
+def entry_row(row: EntryRow, currency: str) -> Json:
+    """A statement line."""
+    return {
+        "account_id": row.account_id,
+        "position": row.position,
+        "transfer_id": row.transfer_id,
+        "counterparty_account_id": row.counterparty_id,
+        "direction": row.direction,
+        "amount": format_amount(row.amount, currency),
+        "balance": format_amount(row.balance, currency),
+        "currency": currency,
+        "effective_at": row.effective_at,
+        "recorded_at": row.recorded_at,
+        "description": row.description,
+        "reference": row.reference,
+    }
+
+
+def transfer_row(row: TransferRow) -> Json:
+    """A transfer as the read model has it."""
+    return {
+        "id": row.id,
+        "status": row.status,
+        "source_account_id": row.source_id,
+        "destination_account_id": row.destination_id,
+        "amount": format_amount(row.amount, row.currency),
+        "requested_amount": format_amount(row.requested, row.currency),
+        "reversed_amount": format_amount(row.reversed, row.currency),
+        "currency": row.currency,
+        "description": row.description,
+        "reference": row.reference,
+        "effective_at": row.effective_at or row.recorded_at,
+        "metadata": row.metadata,
+        "expires_at": row.expires_at,
+        "reverses": row.reverses,
+        "reason": row.reason,
+        "position": row.position,
+        "recorded_at": row.recorded_at,
+        "updated_at": row.updated_at,
+    }
+
+
+def event(recorded: LoggedEvent) -> Json:
+    """An event of the log, with what it says and where it came from."""
+    return {
+        "position": recorded.position,
+        "stream_id": recorded.stream_id,
+        "version": recorded.version,
+        "topic": recorded.topic,
+        "recorded_at": recorded.recorded_at,
+        "metadata": recorded.metadata,
+        "data": recorded.data,
+    }
+
+
+def batch_item(outcome: Outcome) -> Json:
+    """One line of a batch's answer."""
+    if isinstance(outcome, Refused):
+        return {
+            "status": "refused",
+            "reason": outcome.reason,
+            "detail": explain(outcome.reason, outcome.details),
+            "details": shown(outcome.details),
+        }
+    assert isinstance(outcome.state, Transfer)
+    return {"id": outcome.id, "status": outcome.state.status, "position": outcome.position}
+
+
+def last_position(outcomes: Sequence[Outcome]) -> int:
+    """The newest position of what was accepted, 0 when nothing was."""
+    return max((o.position for o in outcomes if isinstance(o, Accepted)), default=0)

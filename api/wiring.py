@@ -1,0 +1,141 @@
+"""The composition root: makes the parts from the settings and puts them together."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sys
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
+from typing import Any
+
+import psycopg
+from fastapi import FastAPI
+from psycopg import AsyncConnection
+from psycopg_pool import AsyncConnectionPool, PoolTimeout
+
+from api import errors
+from api.edge import Edge
+from api.local.postgres import EmbeddedPostgres
+from api.routes import accounts, events, health, projections, reports, transfers
+from api.settings import Settings, load_settings
+from api.state import State
+from application import deadlines
+from application.ledger import Ledger, LedgerClosedError, QueueFullError, WriteFailedError
+from migrations import runner
+from projections.freshness import Freshness
+
+_log = logging.getLogger("daybook")
+
+_SWEEP_S = 1.0
+_SWITCH_S = 0.0005
+"""The writer's thread waits this long at most for its turn while requests are parsed."""
+
+DESCRIPTION = """An event-sourced double-entry ledger.
+
+Amounts are decimal strings. Every write answers with its `position`; give it to a read as
+`min_position` to see the write. An `Idempotency-Key` on a POST makes repeating it safe. Errors are
+`application/problem+json` with a `reason` for programs. There is no authentication yet: the server
+listens on this machine only."""
+
+
+def _to_stderr(text: str) -> None:
+    print(text, file=sys.stderr)  # noqa: T201 - notices are for the person who waits
+
+
+@contextmanager
+def database(
+    settings: Settings, notice: Callable[[str], None] = _to_stderr
+) -> Iterator[tuple[str, str]]:
+    """Connection strings of the database, for the application and for migrations; while the block
+    runs, so does the embedded server if there is no other."""
+    if settings.DATABASE_URL is not None:
+        yield settings.DATABASE_URL, settings.admin_url or settings.DATABASE_URL
+        return
+    with EmbeddedPostgres(settings.DATA_DIR, notice=notice) as server:
+        yield server.url(), server.url(superuser=True)
+
+
+def migrate(admin_url: str) -> list[runner.Migration]:
+    """Bring the database to this version. Raises `MigrationError`."""
+    with psycopg.connect(admin_url, autocommit=True) as conn:
+        return runner.up(conn)
+
+
+def make_ledger(settings: Settings, conninfo: str) -> Ledger:
+    return Ledger(
+        conninfo,
+        queue_limit=settings.QUEUE_LIMIT,
+        cache_accounts=settings.CACHE_ACCOUNTS,
+    )
+
+
+@contextmanager
+def open_ledger() -> Iterator[tuple[Ledger, str]]:
+    """A ledger for the command line, with its connection string: beside a running server or alone."""
+    settings = load_settings()
+    with database(settings) as (conninfo, admin_url):
+        migrate(admin_url)
+        with make_ledger(settings, conninfo) as ledger:
+            yield ledger, conninfo
+
+
+def create_app(settings: Settings, conninfo: str) -> FastAPI:
+    """The API on a database. Its parts start with the server and stop with it."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        sys.setswitchinterval(_SWITCH_S)
+        pool: AsyncConnectionPool[AsyncConnection[Any]] = AsyncConnectionPool(
+            conninfo,
+            min_size=2,
+            max_size=10,
+            timeout=10,
+            open=False,
+            kwargs={"application_name": "daybook reads", "autocommit": True},
+            check=AsyncConnectionPool.check_connection,
+        )
+        await pool.open()
+        ledger = make_ledger(settings, conninfo)
+        freshness = Freshness(conninfo)
+        await freshness.start()
+        state = State(ledger, pool, freshness, settings.DATA_DIR)
+        app.state.daybook = state
+        sweeper = asyncio.create_task(_sweep(state))
+        try:
+            yield
+        finally:
+            sweeper.cancel()
+            with suppress(asyncio.CancelledError):
+                await sweeper
+            await freshness.stop()
+            await asyncio.to_thread(ledger.close)
+            await pool.close()
+
+    app = FastAPI(
+        title="Daybook",
+        version=health.VERSION,
+        description=DESCRIPTION,
+        lifespan=lifespan,
+        redoc_url="/redoc",
+    )
+    app.add_middleware(Edge)
+    errors.install(app)
+    for module in (accounts, transfers, reports, events, projections, health):
+        app.include_router(module.router)
+    return app
+
+
+async def _sweep(state: State) -> None:
+    """Expire pending transfers when their time is over, for as long as the server runs."""
+    while True:
+        await asyncio.sleep(_SWEEP_S)
+        try:
+            async with state.pool.connection() as conn:
+                overdue = await deadlines.due(conn)
+            if overdue:
+                await deadlines.expire(state.ledger, overdue)
+        except (psycopg.Error, PoolTimeout, QueueFullError, WriteFailedError) as error:
+            _log.warning("expiring transfers waits for better times: %s", error)
+        except LedgerClosedError:
+            return

@@ -1,0 +1,123 @@
+"""From a request's commands to its answer: through the ledger, once, whatever is sent again."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import msgspec
+from fastapi import Request, Response
+
+from api import views
+from api.problems import CATALOGUE, PROBLEM_JSON, ProblemError, render
+from api.state import State, caller_of, correlation_of
+from application.ledger import Accepted, Answer, Outcome, Receipt, Refused, Submission
+from application.ledger.outcomes import Command
+from domain.provenance import Provenance
+
+_KEY = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]{0,253}[\x21-\x7e])?")
+
+Render = Callable[[Sequence[Outcome]], Answer]
+
+
+def json_response(body: object) -> Response:
+    """A read's answer, encoded once and not checked again."""
+    return Response(views.encode(body), media_type="application/json")
+
+
+async def write(
+    request: Request,
+    state: State,
+    commands: Sequence[Command],
+    render_answer: Render,
+    *,
+    linked: bool = False,
+) -> Response:
+    """Submit the commands and answer. With an Idempotency-Key the answer is kept with the events,
+    refusals too, and the same request gets it again."""
+    key = _idempotency_key(request)
+    provenance = Provenance(
+        actor=caller_of(request), correlation_id=correlation_of(request), command_id=key
+    )
+    receipt = None
+    if key:
+        receipt = Receipt(caller_of(request), key, await _fingerprint(request), render_answer)
+    done = await state.ledger.post(Submission(commands, provenance, linked, receipt))
+    replayed = done.replayed
+    answer = done.answer
+    if answer is None:
+        first = done.outcomes[0]
+        if isinstance(first, Refused) and first.reason == "idempotency_key_reused":
+            raise ProblemError(first.reason, **first.details)
+        answer = render_answer(done.outcomes)
+        replayed = all(isinstance(o, Accepted) and o.replayed for o in done.outcomes)
+    return _response(request, answer, replayed=replayed)
+
+
+def one(request: Request, status: int) -> Render:
+    """The answer to a request with one command: the resource, or the problem."""
+    instance, correlation_id = request.url.path, correlation_of(request)
+
+    def render_one(outcomes: Sequence[Outcome]) -> Answer:
+        (outcome,) = outcomes
+        if isinstance(outcome, Refused):
+            return refused(outcome, instance, correlation_id)
+        return Answer(status, views.encode(views.accepted(outcome)), outcome.position)
+
+    return render_one
+
+
+def refused(outcome: Refused, instance: str, correlation_id: str) -> Answer:
+    """A refusal as a problem."""
+    body = render(
+        outcome.reason, outcome.details, instance=instance, correlation_id=correlation_id
+    )
+    return Answer(CATALOGUE[outcome.reason].status, body, 0)
+
+
+def _response(request: Request, answer: Answer, *, replayed: bool) -> Response:
+    headers: dict[str, str] = {}
+    if answer.position:
+        headers["Daybook-Position"] = str(answer.position)
+    if replayed:
+        headers["Idempotent-Replayed"] = "true"
+    if answer.status == 201:
+        headers["Location"] = f"{request.url.path}/{_id_in(answer.body)}"
+    media_type = "application/json" if answer.status < 400 else PROBLEM_JSON
+    return Response(answer.body, answer.status, headers, media_type)
+
+
+class _WithId(msgspec.Struct):
+    id: str
+
+
+_decode_id = msgspec.json.Decoder(_WithId).decode
+
+
+def _id_in(body: bytes) -> str:
+    return _decode_id(body).id
+
+
+def _idempotency_key(request: Request) -> str:
+    """The key, without the quotes of a structured header; empty when there is none."""
+    given = request.headers.get("idempotency-key")
+    if given is None:
+        return ""
+    key = given[1:-1] if len(given) > 1 and given[0] == given[-1] == '"' else given
+    if not _KEY.fullmatch(key):
+        raise ProblemError("invalid_idempotency_key")
+    return key
+
+
+async def _fingerprint(request: Request) -> bytes:
+    """A digest of what is asked: method, path and the body's content, whatever its key order."""
+    raw = await request.body()
+    try:
+        content: Any = msgspec.json.decode(raw) if raw else None
+        canonical = msgspec.json.encode(content, order="deterministic")
+    except msgspec.DecodeError:
+        canonical = raw
+    line = f"{request.method} {request.url.path}\n".encode()
+    return hashlib.sha256(line + canonical).digest()
