@@ -33,9 +33,7 @@ _COMMANDS = (
     OpenAccount(CASH, "Cash desk", "cash", "EUR"),
     OpenAccount(ALICE, "Alice", "checking", "EUR"),
     OpenAccount(BOB, "Bob", "savings", "EUR"),
-    PostTransfer(
-        uuid5(CASH, "alice"), CASH, ALICE, 1_000_00, "EUR", description="First deposit"
-    ),
+    PostTransfer(uuid5(CASH, "alice"), CASH, ALICE, 1_000_00, "EUR", description="First deposit"),
     PostTransfer(uuid5(CASH, "bob"), CASH, BOB, 250_00, "EUR", description="First deposit"),
 )
 

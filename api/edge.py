@@ -9,7 +9,7 @@ from uuid import uuid4
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api.problems import PROBLEM_JSON, render
+from api.problems import CATALOGUE, PROBLEM_JSON, render
 
 _log = logging.getLogger("daybook.api")
 
@@ -84,8 +84,6 @@ class _Body:
 
 
 async def _answer(scope: Scope, send: Send, reason: str, details: dict[str, object]) -> None:
-    from api.problems import CATALOGUE
-
     correlation_id = scope["state"]["correlation_id"]
     body = render(reason, details, instance=scope["path"], correlation_id=correlation_id)
     headers = [

@@ -49,6 +49,8 @@ def of_validation(errors: Sequence[Any]) -> tuple[str, dict[str, object]]:
     found = []
     for error in errors:
         reason = _REASON_OF_TYPE.get(error["type"], error["type"])
+        if reason == "too_long" and error["loc"][-1] == "transfers":
+            reason = "batch_too_large"
         if reason not in CATALOGUE:
             reason = "invalid_request"
         place = [str(part) for part in error["loc"] if part not in ("body", "query", "path")]
@@ -58,7 +60,9 @@ def of_validation(errors: Sequence[Any]) -> tuple[str, dict[str, object]]:
     if reason in ("missing_fields", "unknown_fields"):
         details["fields"] = [e["field"] for e in found if e["reason"] == reason]
     context = errors[0].get("ctx", {})
-    details.update({k: v for k, v in context.items() if k in ("allowed", "min_length", "max_length")})
+    details.update(
+        {k: v for k, v in context.items() if k in ("allowed", "min_length", "max_length")}
+    )
     return reason, details
 
 

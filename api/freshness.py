@@ -30,6 +30,6 @@ async def be_fresh(state: State, name: str, min_position: int | None) -> None:
         raise ProblemError(
             "not_yet_visible",
             projection=name,
-            position=state.freshness.position_of(name),
+            position=state.freshness.position(name),
             min_position=min_position,
         )

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, time, timedelta
 from typing import Annotated, Any, get_args
 from uuid import UUID
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
 from api.freshness import Fresh
@@ -45,7 +45,9 @@ def _text(reason: str, least: int, most: int) -> Any:
     return Annotated[
         str,
         BeforeValidator(check),
-        Field(min_length=least, max_length=most, json_schema_extra={"pattern": r"^[^\x00-\x1f\x7f]*$"}),
+        Field(
+            min_length=least, max_length=most, json_schema_extra={"pattern": r"^[^\x00-\x1f\x7f]*$"}
+        ),
     ]
 
 
@@ -129,9 +131,7 @@ def _uuid_text(value: object) -> object:
         raise problem("invalid_uuid_format") from None
 
 
-Id = Annotated[
-    UUID, BeforeValidator(_uuid_text), Field(json_schema_extra={"format": "uuid"})
-]
+Id = Annotated[UUID, BeforeValidator(_uuid_text), Field(json_schema_extra={"format": "uuid"})]
 Name = _text("invalid_name_format", 1, 100)
 Text = _text("invalid_text", 0, 255)
 Reason = _text("invalid_text", 0, 255)
@@ -190,9 +190,7 @@ class Reading(In):
     min_position: Fresh = None
 
 
-def in_currency(
-    text: str, currency: str, parse: Callable[[str, str], int] = parse_amount
-) -> int:
+def in_currency(text: str, currency: str, parse: Callable[[str, str], int] = parse_amount) -> int:
     """Minor units of a decimal string. Raises `ProblemError` when it does not fit the currency."""
     try:
         return parse(text, currency)
@@ -218,13 +216,13 @@ class AccountIn(In):
         limit = 0
         if self.credit_limit.strip("0."):
             limit = in_currency(self.credit_limit, self.currency)
-        return OpenAccount(
-            account_id, self.name, self.type, self.currency, self.owner_id, limit
-        )
+        return OpenAccount(account_id, self.name, self.type, self.currency, self.owner_id, limit)
 
 
 class ReasonIn(In):
-    model_config = ConfigDict(json_schema_extra={"examples": [{"reason": "asked for by its owner"}]})
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"reason": "asked for by its owner"}]}
+    )
     reason: Reason = ""
 
 

@@ -58,7 +58,9 @@ class AccountOut(AmountsOut):
     credit_limit: str
     version: int
     position: int
-    recorded_at: datetime | None = Field(None, description="ledger time of the write; absent in reads")
+    recorded_at: datetime | None = Field(
+        None, description="ledger time of the write; absent in reads"
+    )
     opened_at: datetime | None = Field(None, description="absent in the answers to writes")
 
 

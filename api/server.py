@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import socket
 
 import uvicorn
+from fastapi import FastAPI
 
-from api.settings import Settings
+from api.settings import Settings, SettingsError
 from api.wiring import create_app
 
 
@@ -15,9 +17,15 @@ class PortInUseError(Exception):
     """Another program listens on the port."""
 
 
-def check_port(host: str, port: int) -> None:
-    """Raises `PortInUseError` with what to do, before anything else is started."""
-    with socket.socket() as probe:
+def check_address(host: str, port: int) -> None:
+    """Raises `SettingsError` or `PortInUseError` with what to do, before anything else is started."""
+    if host != "localhost" and not _is_loopback(host):
+        raise SettingsError(
+            f"HOST: {host!r} can be reached from outside, and there is no authentication yet: "
+            "leave it at 127.0.0.1"
+        )
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((host, port))
@@ -28,9 +36,26 @@ def check_port(host: str, port: int) -> None:
             ) from None
 
 
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+class Server(uvicorn.Server):
+    """uvicorn's server, which tells endless streams when it begins to stop."""
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        app = self.config.app
+        assert isinstance(app, FastAPI)
+        app.state.daybook.stopping.set()
+        await super().shutdown(sockets)
+
+
 def serve(settings: Settings, conninfo: str) -> None:
     """Serve until SIGINT or SIGTERM; requests under way are answered first."""
-    check_port(settings.HOST, settings.PORT)
+    check_address(settings.HOST, settings.PORT)
     config = uvicorn.Config(
         create_app(settings, conninfo),
         host=settings.HOST,
@@ -41,4 +66,4 @@ def serve(settings: Settings, conninfo: str) -> None:
         server_header=False,
         backlog=4096,
     )
-    asyncio.run(uvicorn.Server(config).serve())
+    asyncio.run(Server(config).serve())

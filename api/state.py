@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import asyncio
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -26,6 +25,8 @@ class State:
     freshness: Freshness
     data_dir: Path
     started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
+    stopping: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when the server begins to stop: streams end then, so that it can."""
 
 
 def state_of(request: Request) -> State:
@@ -45,11 +46,3 @@ def correlation_of(request: Request) -> str:
     """The id that ties the request's answer, events and log lines together."""
     correlation: str = request.scope["state"]["correlation_id"]
     return correlation
-
-
-@asynccontextmanager
-async def snapshot(state: State) -> AsyncIterator[AsyncConnection[Any]]:
-    """A connection whose statements all see the same moment."""
-    async with state.pool.connection() as conn, conn.transaction():
-        await conn.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-        yield conn

@@ -97,18 +97,16 @@ def create_app(settings: Settings, conninfo: str) -> FastAPI:
         )
         await pool.open()
         ledger = make_ledger(settings, conninfo)
-        freshness = Freshness(conninfo)
-        await freshness.start()
-        state = State(ledger, pool, freshness, settings.DATA_DIR)
-        app.state.daybook = state
-        sweeper = asyncio.create_task(_sweep(state))
         try:
-            yield
+            async with Freshness(conninfo) as freshness:
+                state = State(ledger, pool, freshness, settings.DATA_DIR)
+                app.state.daybook = state
+                sweeper = asyncio.create_task(_sweep(state))
+                yield
+                sweeper.cancel()
+                with suppress(asyncio.CancelledError):
+                    await sweeper
         finally:
-            sweeper.cancel()
-            with suppress(asyncio.CancelledError):
-                await sweeper
-            await freshness.stop()
             await asyncio.to_thread(ledger.close)
             await pool.close()
 

@@ -71,9 +71,7 @@ def one(request: Request, status: int) -> Render:
 
 def refused(outcome: Refused, instance: str, correlation_id: str) -> Answer:
     """A refusal as a problem."""
-    body = render(
-        outcome.reason, outcome.details, instance=instance, correlation_id=correlation_id
-    )
+    body = render(outcome.reason, outcome.details, instance=instance, correlation_id=correlation_id)
     return Answer(CATALOGUE[outcome.reason].status, body, 0)
 
 

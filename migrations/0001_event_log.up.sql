@@ -106,6 +106,7 @@ SELECT notification_id                             AS position,
        convert_from(state, 'UTF8')::jsonb          AS data
 FROM events;
 
+GRANT SELECT ON schema_migrations TO daybook;
 GRANT SELECT, INSERT ON events TO daybook;
 GRANT SELECT, UPDATE ON ledger_head TO daybook;
 GRANT SELECT ON event_log TO daybook;

@@ -18,21 +18,27 @@ from migrations.runner import MigrationError
 
 HELP = """An event-sourced double-entry ledger on Postgres.
 
-`daybook up` runs all of it on this machine, with its own Postgres. Everything else works beside a running `up`,
-without one, or on the Postgres that DATABASE_URL names.
+`daybook up` runs all of it on this machine, with its own Postgres. Everything else works beside a
+running `up`, without one, or on the Postgres that DATABASE_URL names.
 
 Exit status: 0 done; 1 something was refused or failed, the message says what; 2 the command line was wrong;
 130 stopped by Ctrl-C.
 """
 
 app = typer.Typer(
-    help=HELP, no_args_is_help=True, add_completion=False, rich_markup_mode="markdown"
+    help=HELP,
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="markdown",
+    pretty_exceptions_enable=False,
 )
 serving.add_to(app)
 config.add_to(app)
 app.add_typer(imports.app, name="import", help="Import bank statements and files of transfers.")
 ledger.add_to(app)
-app.add_typer(projections.app, name="projections", help="The read models: look at them, rebuild them.")
+app.add_typer(
+    projections.app, name="projections", help="The read models: look at them, rebuild them."
+)
 bench.add_to(app)
 
 

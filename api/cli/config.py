@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from typing import Annotated
 
 import psycopg
 import typer
-from rich.table import Table
 
 from api import wiring
-from api.cli.output import Json, console
+from api.cli.output import Json, show
 from api.settings import load_settings
 from migrations import runner
 
@@ -59,23 +57,15 @@ def migrate_status(as_json: Json = False) -> None:
         psycopg.connect(admin_url, autocommit=True) as conn,
     ):
         found = runner.status(conn)
-    if as_json:
-        rows = [
-            {
-                "number": s.number,
-                "name": s.name,
-                "applied_at": s.applied_at.isoformat() if s.applied_at else None,
-            }
-            for s in found
-        ]
-        typer.echo(json.dumps(rows))
-        return
-    table = Table("migration", "applied")
-    for s in found:
-        table.add_row(
-            f"{s.number:04}_{s.name}", s.applied_at.isoformat(" ", "seconds") if s.applied_at else "no"
-        )
-    console.print(table)
+    rows = [
+        {
+            "number": s.number,
+            "name": s.name,
+            "applied_at": s.applied_at.isoformat(" ", "seconds") if s.applied_at else None,
+        }
+        for s in found
+    ]
+    show(rows, ("number", "name", "applied_at"), as_json=as_json)
 
 
 @config_app.command("database-url")

@@ -73,12 +73,10 @@ def balance(
     async def ask(conn: AsyncConnection[Any]) -> balances.AccountAt | None:
         if when is not None:
             return await balances.account_at_time(conn, account_id, when)
-        head = await log.head(conn)
-        if position is not None and position > head.position:
-            raise Refusal(
-                "as_of_in_the_future", position=head.position, recorded_at=str(head.recorded_at)
-            )
-        asked = head.position if position is None else position
+        end = await log.end(conn)
+        if position is not None and position > end.position:
+            raise Refusal("as_of_in_the_future", position=end.position, recorded_at=str(end.now))
+        asked = end.position if position is None else position
         return await balances.account_at_position(conn, account_id, asked)
 
     found = read(ask, fresh=False)
@@ -158,7 +156,7 @@ def show_events(
         lambda conn: log.read_events(conn, after, limit, topic=topic, stream_id=stream),
         fresh=False,
     )
-    rows = [_jsonable(views.event(event)) for event in found]
+    rows = [_jsonable(views.event(event)) for event in found.events]
     columns = ("position", "recorded_at", "topic", "stream_id", "version", "data")
     show(rows, columns, as_json=as_json)
 
@@ -178,13 +176,13 @@ def tail(
 async def _follow(conninfo: str, after: int | None, *, as_json: bool) -> None:
     async with await AsyncConnection.connect(conninfo, autocommit=True) as conn:
         await conn.execute("LISTEN daybook_log")
-        position = (await log.head(conn)).position if after is None else after
+        position = await log.head(conn) if after is None else after
         while True:
             found = await log.read_events(conn, position, 500)
-            for event in found:
+            for event in found.events:
                 _print_event(_jsonable(views.event(event)), as_json=as_json)
-            if found:
-                position = found[-1].position
+            position = found.read_to
+            if position < found.head:
                 continue
             async for _ in conn.notifies(timeout=1.0, stop_after=1):
                 pass

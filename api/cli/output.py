@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterable, Sequence
 from typing import Annotated, Any
 
 import typer
+from rich import box
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
-console = Console(highlight=False)
+# Into a pipe or a file nothing is cut off to the width of a screen.
+console = Console(highlight=False, width=None if sys.stdout.isatty() else 200)
+
+_WHOLE = frozenset(
+    {"id", "stream_id", "account_id", "position", "recorded_at", "currency", "status"}
+)
+"""Columns that are useless when they are cut or wrapped."""
+
+_FIGURES = frozenset({"amount", "balance", "held", "available", "debits", "credits", "difference"})
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 
@@ -21,7 +32,21 @@ def show(rows: Sequence[dict[str, Any]], columns: Iterable[str], *, as_json: boo
         typer.echo(json.dumps(rows, default=str, ensure_ascii=False))
         return
     names = list(columns)
-    table = Table(*names)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for name in names:
+        figure = name in _FIGURES
+        table.add_column(
+            name, no_wrap=figure or name in _WHOLE, justify="right" if figure else "left"
+        )
     for row in rows:
-        table.add_row(*("" if row.get(name) is None else str(row[name]) for name in names))
+        table.add_row(*(_cell(row.get(name)) for name in names))
     console.print(table)
+
+
+def _cell(value: object) -> Text:
+    """Text as it is: a description with brackets is no markup."""
+    if value is None:
+        return Text("")
+    if isinstance(value, dict):
+        return Text(json.dumps(value, ensure_ascii=False))
+    return Text(str(value))

@@ -11,7 +11,7 @@ from api import wiring
 from api.cli.output import Json, show
 from api.cli.reading import read
 from api.settings import load_settings
-from projections.freshness import status
+from projections.health import status
 from projections.rebuild import rebuild
 
 app = typer.Typer(no_args_is_help=True)
@@ -26,13 +26,15 @@ def list_projections(as_json: Json = False) -> None:
             "name": s.name,
             "position": s.position,
             "lag_events": s.lag_events,
-            "lag_seconds": s.lag_seconds,
+            "lag_seconds": round(s.lag_s, 3),
             "health": s.health,
             "error": s.error,
         }
         for s in found
     ]
-    show(rows, ("name", "position", "lag_events", "lag_seconds", "health", "error"), as_json=as_json)
+    show(
+        rows, ("name", "position", "lag_events", "lag_seconds", "health", "error"), as_json=as_json
+    )
 
 
 @app.command("rebuild")

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import logging
 import signal
+import socket
 import sys
 import threading
+import time
 from typing import Annotated
 
+import psycopg
 import typer
 
 from api import demo, wiring
@@ -15,10 +18,12 @@ from api.local.errors import LocalServerError
 from api.local.postgres import EmbeddedPostgres
 from api.local.signals import StopSignals
 from api.local.supervisor import Child, Supervisor
-from api.server import check_port, serve
+from api.server import check_address, serve
 from api.settings import Settings, load_settings
 from migrations import runner
 from projections.runner import Runner
+
+_POLL_S = 0.1
 
 
 def add_to(app: typer.Typer) -> None:
@@ -37,7 +42,7 @@ def up(
     PORT (8000) and DATA_DIR (var) in the environment move it; DATABASE_URL uses another Postgres.
     """
     settings = load_settings()
-    check_port(settings.HOST, settings.PORT)
+    check_address(settings.HOST, settings.PORT)
     with StopSignals() as signals:
         try:
             status = _up(settings, signals, demo_data=demo_data)
@@ -78,9 +83,20 @@ def _supervise(
         Child("projections", [*program, "project"], environment=environment),
         Child("api", [*program, "serve"], environment=environment),
     ]
-    _say(_welcome(settings))
+    threading.Thread(target=_welcome_when_ready, args=(settings, signals), daemon=True).start()
     watched = [server] if server is not None else []
     return Supervisor(children, watched=watched, notice=_say).run(signals)
+
+
+def _welcome_when_ready(settings: Settings, signals: StopSignals) -> None:
+    """Greet once the API answers, so that the commands shown work at once."""
+    while not signals.requested:
+        try:
+            with socket.create_connection((settings.HOST, settings.PORT), timeout=1):
+                _say(_welcome(settings))
+                return
+        except OSError:
+            time.sleep(_POLL_S)
 
 
 def _welcome(settings: Settings) -> str:
@@ -120,8 +136,6 @@ def project() -> None:
 
 def _require_migrated(admin_url: str) -> None:
     """The roles wait for no migration: a server that is ahead of its database would only fail later."""
-    import psycopg
-
     with psycopg.connect(admin_url, autocommit=True) as conn:
         row = conn.execute("SELECT to_regclass('schema_migrations') IS NOT NULL").fetchone()
         missing = row is None or not row[0] or runner.pending(conn)
@@ -132,5 +146,3 @@ def _require_migrated(admin_url: str) -> None:
 def _say(text: str) -> None:
     typer.echo(text)
     sys.stdout.flush()
-
-

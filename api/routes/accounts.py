@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -33,7 +33,7 @@ from api.models import (
 from api.paging import decode_cursor, page
 from api.problems import ProblemError
 from api.responses import AccountOut, AccountPage, BalanceOut, EntryPage, problems
-from api.state import Running, snapshot
+from api.state import Running
 from api.writing import json_response, one, write
 from domain.accounts import ChangeAccountStatus
 from domain.money import format_amount
@@ -71,9 +71,9 @@ def _status_route(verb: str, status: str, only_from: tuple[str, ...]) -> None:
 
     change.__name__ = f"{verb}_account"
     change.__doc__ = f"Make the account {status}, if its status allows that."
-    router.post(f"/{{account_id}}/{verb}", response_model=AccountOut, responses=problems(400, 404, 422))(
-        change
-    )
+    router.post(
+        f"/{{account_id}}/{verb}", response_model=AccountOut, responses=problems(400, 404, 422)
+    )(change)
 
 
 for _verb, (_status, _only_from) in VERBS.items():
@@ -139,7 +139,7 @@ async def get_balance(
     await be_fresh(state, "balances", when.min_position)
     if when.effective_at is not None:
         await be_fresh(state, "entries", when.min_position)
-    async with snapshot(state) as conn:
+    async with state.pool.connection() as conn:
         if not given:
             row = await _account(conn, account_id)
             body = _balance(row, row.position)
@@ -152,16 +152,13 @@ async def get_balance(
 async def _balance_then(
     conn: AsyncConnection[Any], account_id: UUID, when: BalanceAsOf
 ) -> dict[str, Any]:
-    head = await log.head(conn)
-    latest = max(datetime.now(UTC), head.recorded_at)
+    end = await log.end(conn)
     moment = when.at or when.effective_at
-    if (when.position or 0) > head.position or (moment is not None and moment > latest):
+    if (when.position or 0) > end.position or (moment is not None and moment > end.now):
         raise ProblemError(
-            "as_of_in_the_future",
-            position=head.position,
-            recorded_at=head.recorded_at.isoformat(),
+            "as_of_in_the_future", position=end.position, recorded_at=end.now.isoformat()
         )
-    now = await queries.account_at_position(conn, account_id, head.position)
+    now = await queries.account_at_position(conn, account_id, end.position)
     if now is None:
         raise ProblemError("account_not_found", account_id=account_id)
     if when.effective_at is not None:
@@ -172,7 +169,7 @@ async def _balance_then(
         then = await queries.account_at_position(conn, account_id, when.position or 0)
     if then is None:
         raise await _not_open_then(conn, account_id)
-    return _balance(then, head.position)
+    return _balance(then, end.position)
 
 
 async def _balance_by_value_date(

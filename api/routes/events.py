@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Header, Query, Request, Response
 from fastapi.sse import EventSourceResponse, ServerSentEvent
@@ -23,8 +23,12 @@ router = APIRouter(prefix="/api", tags=["events"])
 
 _AT_ONCE = 500
 _KEEP_ALIVE_S = 15.0
+_LOOK_UP_S = 0.5
+"""A quiet stream looks this often whether the server is stopping."""
 
-Topic = Annotated[str, Field(max_length=100, json_schema_extra={"examples": sorted(EVENT_TYPES)[:2]})]
+Topic = Annotated[
+    str, Field(max_length=100, json_schema_extra={"examples": sorted(EVENT_TYPES)[:2]})
+]
 
 
 class EventFilters(In):
@@ -36,10 +40,21 @@ class EventFilters(In):
 
 @router.get("/events", response_model=EventPage, responses=problems(400))
 async def list_events(filters: Annotated[EventFilters, Query()], state: Running) -> Response:
-    """Events after a position, in order. Amounts in event data are whole minor units, as stored."""
+    """Events after a position, in order. Amounts in event data are whole minor units, as stored.
+
+    `next_cursor` is what to give as `after`. With a rare `topic` a page may be empty and still have
+    more behind it.
+    """
     async with state.pool.connection() as conn:
-        found = await log.read_events(conn, filters.after, filters.limit + 1, topic=filters.topic)
-    return json_response(_page(found, filters.limit))
+        found = await log.read_events(conn, filters.after, filters.limit, topic=filters.topic)
+    more = found.read_to < found.head
+    return json_response(
+        {
+            "data": [views.event(event) for event in found.events],
+            "next_cursor": str(found.read_to) if more else None,
+            "has_more": more,
+        }
+    )
 
 
 class StreamFilters(In):
@@ -52,28 +67,22 @@ class StreamFilters(In):
 async def stream_events(
     stream_id: Id, filters: Annotated[StreamFilters, Query()], state: Running
 ) -> Response:
-    """One aggregate's events after a version, in order."""
+    """One aggregate's events after a version, in order; `next_cursor` is the next `after`."""
     async with state.pool.connection() as conn:
         found = await log.stream_events(
             conn, stream_id, after_version=filters.after, limit=filters.limit + 1
         )
         if not found and not await log.stream_events(conn, stream_id, after_version=0, limit=1):
             raise ProblemError("stream_not_found", stream_id=stream_id)
-    body = _page(found, filters.limit)
-    if body["has_more"]:
-        body["next_cursor"] = str(body["data"][-1]["version"])
-    return json_response(body)
-
-
-def _page(found: list[log.LoggedEvent], limit: int) -> dict[str, Any]:
-    """`next_cursor` is what to give as `after`."""
-    more = len(found) > limit
-    rows = [views.event(event) for event in found[:limit]]
-    return {
-        "data": rows,
-        "next_cursor": str(rows[-1]["position"]) if more else None,
-        "has_more": more,
-    }
+    more = len(found) > filters.limit
+    rows = [views.event(event) for event in found[: filters.limit]]
+    return json_response(
+        {
+            "data": rows,
+            "next_cursor": str(rows[-1]["version"]) if more else None,
+            "has_more": more,
+        }
+    )
 
 
 @router.get("/events/stream", response_class=EventSourceResponse, responses=problems(400))
@@ -94,17 +103,21 @@ async def follow_events(
         position = after
     else:
         async with state.pool.connection() as conn:
-            position = (await log.head(conn)).position
-    while not state.freshness.stopped:
+            position = await log.head(conn)
+    quiet_s = 0.0
+    while not state.stopping.is_set():
         async with state.pool.connection() as conn:
-            found = await log.read_events(conn, position, _AT_ONCE)
-        for event in found:
-            if topic is None or event.topic == topic:
-                yield ServerSentEvent(
-                    raw_data=views.encode(views.event(event)).decode(),
-                    event=event.topic,
-                    id=str(event.position),
-                )
-            position = event.position
-        if not found and not await state.freshness.log_moved(position, _KEEP_ALIVE_S):
-            yield ServerSentEvent(comment="still here")
+            found = await log.read_events(conn, position, _AT_ONCE, topic=topic)
+        for event in found.events:
+            yield ServerSentEvent(
+                raw_data=views.encode(views.event(event)).decode(),
+                event=event.topic,
+                id=str(event.position),
+            )
+        position = found.read_to
+        quiet_s = 0.0 if found.events else quiet_s
+        if position >= found.head and not await state.freshness.log_moved(position, _LOOK_UP_S):
+            quiet_s += _LOOK_UP_S
+            if quiet_s >= _KEEP_ALIVE_S:
+                quiet_s = 0.0
+                yield ServerSentEvent(comment="still here")

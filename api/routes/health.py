@@ -16,7 +16,7 @@ from psycopg_pool import PoolTimeout
 from api import views
 from api.responses import HealthOut
 from api.state import Running, State
-from projections.freshness import status as projection_status
+from projections.health import status as projection_status
 
 router = APIRouter(tags=["health"])
 
@@ -100,7 +100,7 @@ async def _projections(state: State) -> dict[str, Any]:
     except (psycopg.Error, PoolTimeout) as error:
         return {"status": "failed", "error": type(error).__name__}
     models = {
-        s.name: {"health": s.health, "lag_events": s.lag_events, "lag_seconds": s.lag_seconds}
+        s.name: {"health": s.health, "lag_events": s.lag_events, "lag_seconds": round(s.lag_s, 3)}
         for s in found
     }
     good = all(s.health == "ok" for s in found)

@@ -9,7 +9,7 @@ from api.responses import ProjectionOut, ProjectionsOut, problems
 from api.state import Running
 from api.writing import json_response
 from projections import log
-from projections.freshness import ProjectionStatus, status
+from projections.health import ModelStatus, status
 
 router = APIRouter(prefix="/api/projections", tags=["projections"])
 
@@ -20,7 +20,7 @@ async def list_projections(state: Running) -> Response:
     async with state.pool.connection() as conn:
         head = await log.head(conn)
         found = await status(conn)
-    return json_response({"data": [_view(s) for s in found], "position": head.position})
+    return json_response({"data": [_view(s) for s in found], "position": head})
 
 
 @router.get("/{name}", response_model=ProjectionOut, responses=problems(404))
@@ -33,14 +33,14 @@ async def get_projection(name: str, state: Running) -> Response:
     return json_response(_view(found[name]))
 
 
-def _view(s: ProjectionStatus) -> dict[str, object]:
+def _view(s: ModelStatus) -> dict[str, object]:
     return {
         "name": s.name,
         "position": s.position,
         "lag_events": s.lag_events,
-        "lag_seconds": s.lag_seconds,
+        "lag_seconds": round(s.lag_s, 3),
         "health": s.health,
         "error": s.error,
-        "built_by_version": s.built_by_version,
+        "built_by_version": s.built_by,
         "code_version": s.code_version,
     }

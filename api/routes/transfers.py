@@ -20,8 +20,8 @@ from api.models import (
     In,
     Limit,
     Moment,
-    ReasonIn,
     Reading,
+    ReasonIn,
     Reference,
     TransferIn,
     TransferStatus,
@@ -101,7 +101,9 @@ def _refused_item(item: object, reason: str, details: dict[str, object]) -> _Bad
     }
 
 
-@router.post("/{transfer_id}/post", response_model=TransferOut, responses=problems(400, 404, 409, 422))
+@router.post(
+    "/{transfer_id}/post", response_model=TransferOut, responses=problems(400, 404, 409, 422)
+)
 async def post_pending(
     request: Request, transfer_id: Id, state: Running, body: AmountIn | None = None
 ) -> Response:
@@ -119,7 +121,9 @@ async def void_pending(
     return await write(request, state, [VoidPending(transfer_id, reason)], one(request, 200))
 
 
-@router.post("/{transfer_id}/reverse", response_model=TransferOut, responses=problems(400, 404, 409, 422))
+@router.post(
+    "/{transfer_id}/reverse", response_model=TransferOut, responses=problems(400, 404, 409, 422)
+)
 async def reverse(
     request: Request, transfer_id: Id, state: Running, body: AmountIn | None = None
 ) -> Response:
@@ -141,9 +145,7 @@ class TransferFilters(In):
 
 
 @router.get("", response_model=TransferPage, responses=problems(400))
-async def search(
-    filters: Annotated[TransferFilters, Query()], state: Running
-) -> Response:
+async def search(filters: Annotated[TransferFilters, Query()], state: Running) -> Response:
     """Transfers, the newest first; `from` and `to` are about the time of recording."""
     before = decode_cursor(filters.cursor)
     await be_fresh(state, "transfers", filters.min_position)

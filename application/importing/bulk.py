@@ -5,15 +5,14 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import hashlib
-import os
-import stat
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
+from io import BufferedReader
 from itertools import islice
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID, uuid5
 
 import psycopg
@@ -23,10 +22,9 @@ from psycopg import Connection
 
 from application.importing.rows import SUFFIXES, FileError, Row, read_rows
 from application.importing.sidecar import Progress, RefusedLine, Sidecar
-from application.importing.texts import sentence
 from application.ledger import reading
 from application.ledger.ledger import Ledger, QueueFullError
-from application.ledger.outcomes import Accepted, Done, Refused, Submission
+from application.ledger.outcomes import Done, Refused, Submission
 from domain.provenance import Provenance
 from domain.refusals import Refusal
 from domain.transfers import PostTransfer, Transfer, is_same_request
@@ -92,28 +90,25 @@ def import_transfers(
         return _Import(ledger, conn, sidecar, begun, progress).run(rows)
 
 
-def _open(path: Path) -> BinaryIO:
-    """The file, locked for this import. Raises `FileError`."""
+def _open(path: Path) -> BufferedReader:
+    """The file, locked for this import until it is closed. Raises `FileError`."""
+    if path.exists() and not path.is_file():
+        raise FileError("it is no regular file")
     try:
         file = path.open("rb")
     except OSError as error:
         raise FileError(f"it can't be read: {error.strerror}") from None
     try:
-        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-            raise FileError("it is no regular file: write what it holds to one first")
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         file.close()
         raise FileError("another import of it is running: wait for its end") from None
     except OSError:
         pass  # a file system without locks: the ids alone keep two imports from posting twice
-    except FileError:
-        file.close()
-        raise
     return file
 
 
-def _digest(file: BinaryIO) -> tuple[str, int]:
+def _digest(file: BufferedReader) -> tuple[str, int]:
     digest = hashlib.file_digest(file, "sha256").hexdigest()
     size = file.tell()
     if size == 0:
@@ -145,13 +140,14 @@ def _begin(
 
 
 class _Sent(NamedTuple):
-    """A batch on its way: its rows, and those that the ledger was asked for."""
+    """A batch on its way: its rows, those that the ledger was asked for, and what is known already."""
 
     rows: list[Row]
-    asked: list[tuple[Row, PostTransfer]]
-    found: list[tuple[Row, Refusal | None]]
-    """Rows with an id that is in the log already: None when they say the same."""
+    asked: list[Row]
     answer: Future[Done] | None
+    already_there: int
+    refusals: dict[int, Refusal]
+    """By line."""
 
 
 class _Import:
@@ -173,7 +169,7 @@ class _Import:
         self._provenance = Provenance(actor="import", correlation_id=begun.digest)
         self._sent: deque[_Sent] = deque()
         self._look_first = True
-        """Whether the next batch may be in the log. Looking is cheap, and being told is not."""
+        """Whether the next batch may be in the log already: looking is cheaper than being told."""
 
     def run(self, rows: Iterator[Row]) -> BulkResult:
         started = time.monotonic()
@@ -197,30 +193,29 @@ class _Import:
         )
 
     def _send(self, rows: list[Row]) -> None:
-        asked = [
-            (row, row.transfer) for row in rows if isinstance(row.transfer, PostTransfer)
-        ]
-        found: list[tuple[Row, Refusal | None]] = []
-        if self._look_first and asked:
-            states = reading.load(self._conn, [transfer.transfer_id for _, transfer in asked])
-            missing = []
-            for row, transfer in asked:
-                there = states[transfer.transfer_id]
+        refusals = {row.line: row.transfer for row in rows if isinstance(row.transfer, Refusal)}
+        asked = [row for row in rows if isinstance(row.transfer, PostTransfer)]
+        already_there = 0
+        if self._look_first:
+            unknown = []
+            states = reading.load(self._conn, [_command(row).transfer_id for row in asked])
+            for row in asked:
+                command = _command(row)
+                there = states[command.transfer_id]
                 if there is None:
-                    missing.append((row, transfer))
-                elif isinstance(there, Transfer) and is_same_request(there, transfer):
-                    found.append((row, None))
+                    unknown.append(row)
+                elif isinstance(there, Transfer) and is_same_request(there, command):
+                    already_there += 1
                 else:
-                    found.append((row, Refusal("id_reused", id=transfer.transfer_id)))
-            asked = missing
-            self._look_first = bool(found)
-        answer = self._submit([transfer for _, transfer in asked]) if asked else None
-        self._sent.append(_Sent(rows, asked, found, answer))
+                    refusals[row.line] = Refusal("id_reused", id=command.transfer_id)
+            asked, self._look_first = unknown, len(unknown) < len(asked)
+        answer = self._submit([_command(row) for row in asked]) if asked else None
+        self._sent.append(_Sent(rows, asked, answer, already_there, refusals))
 
-    def _submit(self, transfers: Sequence[PostTransfer]) -> Future[Done]:
+    def _submit(self, commands: Sequence[PostTransfer]) -> Future[Done]:
         while True:
             try:
-                return self._ledger.submit(Submission(transfers, self._provenance))
+                return self._ledger.submit(Submission(commands, self._provenance))
             except QueueFullError as error:
                 if self._sent:
                     self._settle(self._sent.popleft())
@@ -228,6 +223,37 @@ class _Import:
                     time.sleep(error.retry_after_s)
 
     def _settle(self, sent: _Sent) -> None:
-        """Wait for a batch's answer, then note what became of it."""
-        posted = 0
-        refusals = {row.line: r.transfer for r in sent.rows if isinstance(r.transfer, Refusal)}
+        """Wait for a batch's answer, and note what became of it before the next one's."""
+        refusals, already_there = sent.refusals, sent.already_there
+        outcomes = sent.answer.result().outcomes if sent.answer is not None else ()
+        for row, outcome in zip(sent.asked, outcomes, strict=True):
+            if isinstance(outcome, Refused):
+                refusals[row.line] = Refusal(outcome.reason, **outcome.details)
+            elif outcome.replayed:
+                already_there += 1
+                self._look_first = True
+        before, (offset, line) = self._progress, sent.rows[-1].end
+        refused_bytes = before.refused_bytes
+        if refusals:
+            refused_bytes = self._sidecar.add_refused(
+                RefusedLine.of(row.line, row.raw, refusals[row.line])
+                for row in sent.rows
+                if row.line in refusals
+            )
+        self._progress = replace(
+            before,
+            offset=offset,
+            line=line,
+            posted=before.posted + len(sent.rows) - already_there - len(refusals),
+            already_there=before.already_there + already_there,
+            refused=before.refused + len(refusals),
+            refused_bytes=refused_bytes,
+        )
+        self._sidecar.save(self._progress)
+        if self._report is not None:
+            self._report(offset, before.size)
+
+
+def _command(row: Row) -> PostTransfer:
+    assert isinstance(row.transfer, PostTransfer)
+    return row.transfer

@@ -117,9 +117,19 @@ def _read_block(block: str) -> BankStatement | Unreadable:
     except Refusal as refusal:
         reason = sentence(refusal.reason, refusal.details)
     except (ValueError, ArithmeticError, LookupError, RuntimeError, TypeError) as error:
-        # The library has no error of its own: a malformed field ends in any of these.
-        reason = f"a field is malformed: {clean(str(error.args[0]) if error.args else repr(error))}"
+        reason = _malformed(error)
     return Unreadable(_first(_ACCOUNT_LINE, block), _first(_NUMBER_LINE, block), reason)
+
+
+def _malformed(error: Exception) -> str:
+    """The library has no error of its own: a malformed field ends in any of the usual ones."""
+    match error.args:
+        case (_, mt940.tags.Tag() as tag, str(value)):
+            return f"its field :{tag.id}: is malformed: {clean(value)}"
+        case _ if isinstance(error, ArithmeticError):
+            return "one of its amounts is malformed"
+        case _:
+            return f"one of its fields is malformed: {clean(str(error))}"
 
 
 def _first(pattern: re.Pattern[str], block: str) -> str:

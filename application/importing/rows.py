@@ -132,7 +132,7 @@ def _csv_rows(lines: _Lines, columns: Sequence[str], ids: UUID) -> Iterator[Row]
     # A byte that isn't UTF-8 becomes a surrogate, which no text may contain.
     texts = (line.decode("utf-8", "surrogateescape") for line in lines)
     reader = csv.reader(texts, strict=True)
-    has_metadata = any(column.startswith(_METADATA_PREFIX) for column in columns)
+    metadata = [column for column in columns if column.startswith(_METADATA_PREFIX)]
     transfer: PostTransfer | Refusal
     while True:
         lines.taken.clear()
@@ -141,7 +141,7 @@ def _csv_rows(lines: _Lines, columns: Sequence[str], ids: UUID) -> Iterator[Row]
             cells = next(reader)
             if not cells:
                 continue
-            transfer = _transfer(_fields_of_cells(columns, cells, has_metadata), line, ids)
+            transfer = _transfer(_fields_of_cells(columns, metadata, cells), line, ids)
         except StopIteration:
             return
         except csv.Error as error:
@@ -151,15 +151,18 @@ def _csv_rows(lines: _Lines, columns: Sequence[str], ids: UUID) -> Iterator[Row]
         yield Row(line, b"".join(lines.taken), transfer, lines.place)
 
 
-def _fields_of_cells(columns: Sequence[str], cells: list[str], has_metadata: bool) -> _Fields:
+def _fields_of_cells(
+    columns: Sequence[str], metadata_columns: Sequence[str], cells: Sequence[str]
+) -> _Fields:
+    """An empty cell says nothing, as if its column weren't there."""
     if len(cells) != len(columns):
         raise Refusal("invalid_csv", columns=len(columns), cells=len(cells))
     given = {column: cell for column, cell in zip(columns, cells, strict=True) if cell}
-    metadata: Metadata = {}
-    if has_metadata:
-        for column in columns:
-            if column.startswith(_METADATA_PREFIX) and column in given:
-                metadata[column.removeprefix(_METADATA_PREFIX)] = given.pop(column)
+    metadata: Metadata = {
+        column.removeprefix(_METADATA_PREFIX): given.pop(column)
+        for column in metadata_columns
+        if column in given
+    }
     if missing := [name for name in _REQUIRED if name not in given]:
         raise Refusal("missing_fields", fields=missing)
     return _Fields(**given, metadata=metadata)

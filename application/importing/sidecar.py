@@ -11,6 +11,8 @@ import msgspec
 from msgspec import Struct
 
 from application.importing.rows import FileError, Place
+from application.importing.texts import sentence
+from domain.refusals import Refusal
 
 _MAX_RAW = 10_000
 """Characters of a refused line that are kept."""
@@ -44,9 +46,10 @@ class RefusedLine(Struct, frozen=True):
     raw: str
 
     @classmethod
-    def of(cls, line: int, raw: bytes, reason: str, detail: str) -> RefusedLine:
+    def of(cls, line: int, raw: bytes, refusal: Refusal) -> RefusedLine:
         text = raw.decode("utf-8", "replace").rstrip("\r\n")
-        return cls(line, reason, detail, text[:_MAX_RAW])
+        detail = sentence(refusal.reason, refusal.details)
+        return cls(line, refusal.reason, detail, text[:_MAX_RAW])
 
 
 class Sidecar:

@@ -2,35 +2,30 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable, Iterator, Sequence
-from datetime import UTC, date, datetime, time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal
-from uuid import UUID, uuid5
+from uuid import UUID
 
-import msgspec
 import psycopg
 from msgspec import Struct
 from psycopg import Connection
 
-from application.importing.mt940 import BankStatement, Line, Unreadable, read_statements
+from application.importing.booking import Ids, commands_of, ids_of
+from application.importing.mt940 import BankStatement, Unreadable, read_statements
 from application.importing.texts import amount_text, clean, sentence
 from application.ledger import reading
 from application.ledger.ledger import Ledger
-from application.ledger.outcomes import Accepted, Command, Outcome, Refused, Submission
+from application.ledger.outcomes import Accepted, Outcome, Refused, Submission
 from application.ledger.writer import LINKED_REFUSED
-from domain.accounts import Account, OpenAccount
-from domain.catalogue import AggregateState
+from domain.accounts import Account
 from domain.provenance import Provenance
-from domain.statements import Imported, RecordStatement, Statement
-from domain.transfers import Metadata, PostTransfer
-
-_NAMES = UUID("5f0f4b52-5a0b-5d5c-9c55-6e3a94f3f5e1")
-"""Root of all ids given here. Changing it, or a name below, would book old statements again."""
+from domain.statements import Statement
 
 _ATTEMPTS = 5
-"""Another process may book statements of the same account between our look and our submission."""
+_SIGNS_OF_RACE = frozenset({"statement_does_not_close", "condition_failed"})
+"""Another process may book statements of the same account between our look and our submission. To
+look again then ends as booked or in better words."""
 
 Status = Literal["imported", "already imported", "refused"]
 Progress = Callable[[int, int], None]
@@ -58,13 +53,6 @@ class StatementResult(Struct, frozen=True):
     statement_id: UUID | None = None
     position: int | None = None
     reason: str = ""
-
-
-class _Ids(Struct, frozen=True):
-    statement: UUID
-    account: UUID
-    clearing: UUID
-    opening_balances: UUID
 
 
 class _NotBookableError(Exception):
@@ -97,43 +85,24 @@ def import_statements(
     return results
 
 
-def statement_id(statement: BankStatement) -> UUID:
-    """Named after all that the statement says, since banks use references and numbers again."""
-    return uuid5(_NAMES, hashlib.sha256(msgspec.json.encode(statement)).hexdigest())
-
-
-def bank_account_id(bank_account: str, currency: str) -> UUID:
-    """The ledger's account for an account at a bank."""
-    return uuid5(_NAMES, f"account:{bank_account}:{currency}")
-
-
-def _ids(statement: BankStatement) -> _Ids:
-    currency = statement.currency
-    return _Ids(
-        statement=statement_id(statement),
-        account=bank_account_id(statement.bank_account, currency),
-        clearing=uuid5(_NAMES, f"clearing:{statement.bank_account}:{currency}"),
-        opening_balances=uuid5(_NAMES, f"opening balances:{currency}"),
-    )
-
-
 def _import_statement(
     ledger: Ledger, conn: Connection[Any], file: str, statement: BankStatement
 ) -> StatementResult:
-    ids = _ids(statement)
+    ids = ids_of(statement)
     account: Account | None = None
     reason = ""
     for _ in range(_ATTEMPTS):
         states = reading.load(conn, (ids.statement, ids.account))
         if isinstance(states[ids.statement], Statement):
             return _result(file, statement, ids, "already imported", statement.closing)
-        account = _account(states[ids.account])
+        state = states[ids.account]
+        account = state if isinstance(state, Account) else None
         try:
             _check(statement, account)
         except _NotBookableError as error:
             reason = str(error)
             break
-        commands = list(_commands(statement, ids, file, is_first=account is None))
+        commands = list(commands_of(statement, ids, file, is_first=account is None))
         provenance = Provenance(actor="import", correlation_id=str(ids.statement))
         done = ledger.submit_and_wait(Submission(commands, provenance, linked=True))
         refusal = _first_refusal(done.outcomes)
@@ -144,125 +113,31 @@ def _import_statement(
             return _result(
                 file, statement, ids, status, statement.closing, position=recorded.position
             )
-        # Looking again tells a race, which ends as booked or with better words, from a firm "no".
         reason = f"the ledger refused it: {sentence(refusal.reason, refusal.details)}"
+        if refusal.reason not in _SIGNS_OF_RACE:
+            break
     balance = None if account is None else account.balance
     return _result(file, statement, ids, "refused", balance, reason=reason)
-
-
-def _account(state: AggregateState | None) -> Account | None:
-    return state if isinstance(state, Account) else None
 
 
 def _check(statement: BankStatement, account: Account | None) -> None:
     currency = statement.currency
     total = statement.opening + sum(line.amount for line in statement.lines)
     if total != statement.closing:
+        lines = f"{len(statement.lines)} line{'' if len(statement.lines) == 1 else 's'}"
         raise _NotBookableError(
-            f"opening balance {amount_text(statement.opening, currency)} and"
-            f" {len(statement.lines)} lines make {amount_text(total, currency)}, but the closing"
-            f" balance is {amount_text(statement.closing, currency)}:"
+            f"opening balance {amount_text(statement.opening, currency)} and {lines} make"
+            f" {amount_text(total, currency)}, but the closing balance is"
+            f" {amount_text(statement.closing, currency)}:"
             f" difference {amount_text(total - statement.closing, currency)}"
         )
     if account is not None and account.balance != statement.opening:
         raise _NotBookableError(
             f"it opens with {amount_text(statement.opening, currency)}, but the ledger has"
             f" {amount_text(account.balance, currency)} on this account: difference"
-            f" {amount_text(statement.opening - account.balance, currency)}; import the statements"
-            " in between first"
+            f" {amount_text(statement.opening - account.balance, currency)};"
+            " a statement in between is missing, or something else was booked on the account"
         )
-
-
-def _commands(
-    statement: BankStatement, ids: _Ids, file: str, *, is_first: bool
-) -> Iterator[Command]:
-    if is_first:
-        yield from _first_commands(statement, ids)
-    for index, line in enumerate(statement.lines, start=1):
-        if line.amount:  # a line of zero tells something, but moves nothing
-            yield _transfer(statement, ids, index, line)
-    yield RecordStatement(
-        ids.statement,
-        Imported(
-            account_id=ids.account,
-            bank_account=statement.bank_account,
-            reference=statement.reference,
-            number=statement.number,
-            currency=statement.currency,
-            opening=statement.opening,
-            closing=statement.closing,
-            lines=len(statement.lines),
-            opened_on=statement.opened_on,
-            closed_on=statement.closed_on,
-            source=file,
-        ),
-    )
-
-
-def _first_commands(statement: BankStatement, ids: _Ids) -> Iterator[Command]:
-    """What the first statement of a bank account needs: accounts, and the balance to start from."""
-    name, currency = statement.bank_account, statement.currency
-    yield OpenAccount(ids.account, name, "cash", currency)
-    yield OpenAccount(ids.clearing, f"{name} clearing", "clearing", currency)
-    if statement.opening:
-        yield OpenAccount(ids.opening_balances, "Opening balances", "suspense", currency)
-        yield _moved(
-            uuid5(ids.statement, "opening"),
-            (ids.opening_balances, ids.account),
-            statement.opening,
-            currency,
-            description=f"Opening balance of {name}",
-            reference=statement.reference,
-            effective_at=_midnight(statement.opened_on),
-            metadata=_metadata(statement),
-        )
-
-
-def _transfer(statement: BankStatement, ids: _Ids, index: int, line: Line) -> PostTransfer:
-    metadata = _metadata(statement) | {"line": index}
-    if line.type_code:
-        metadata["type"] = line.type_code
-    if line.customer_reference:
-        metadata["customer_reference"] = line.customer_reference
-    if line.entry_date is not None:
-        metadata["entry_date"] = line.entry_date.isoformat()
-    return _moved(
-        uuid5(ids.statement, f"line:{index}"),
-        (ids.clearing, ids.account),
-        line.amount,
-        statement.currency,
-        description=line.details,
-        reference=line.bank_reference or line.customer_reference,
-        effective_at=_midnight(line.value_date),
-        metadata=metadata,
-    )
-
-
-def _moved(
-    transfer_id: UUID, source_and_destination: tuple[UUID, UUID], amount: int, currency: str,
-    *, description: str, reference: str, effective_at: datetime, metadata: Metadata,
-) -> PostTransfer:  # fmt: skip
-    """A transfer of `amount` minor units, the other way round when it is below zero."""
-    source, destination = source_and_destination
-    if amount < 0:
-        source, destination = destination, source
-    return PostTransfer(
-        transfer_id, source, destination, abs(amount), currency, description, reference,
-        effective_at, metadata,
-    )  # fmt: skip
-
-
-def _metadata(statement: BankStatement) -> Metadata:
-    metadata: Metadata = {"bank_account": statement.bank_account}
-    if statement.number:
-        metadata["statement_number"] = statement.number
-    if statement.reference:
-        metadata["statement_reference"] = statement.reference
-    return metadata
-
-
-def _midnight(day: date) -> datetime:
-    return datetime.combine(day, time(), UTC)
 
 
 def _first_refusal(outcomes: Sequence[Outcome]) -> Refused | None:
@@ -271,7 +146,7 @@ def _first_refusal(outcomes: Sequence[Outcome]) -> Refused | None:
 
 
 def _result(
-    file: str, statement: BankStatement, ids: _Ids, status: Status, balance: int | None,
+    file: str, statement: BankStatement, ids: Ids, status: Status, balance: int | None,
     *, reason: str = "", position: int | None = None,
 ) -> StatementResult:  # fmt: skip
     return StatementResult(

@@ -39,9 +39,12 @@ SELECT wanted.id, event.originator_version, event.topic, event.state
  CROSS JOIN LATERAL (
     SELECT originator_version, topic, state FROM events
      WHERE originator_id = wanted.id AND originator_version > coalesce(snapshot.version, 0)
+     ORDER BY originator_version
  ) AS event
  ORDER BY 2
 """
+"""Sorted twice: inside, so that each stream is read by the index on its versions whatever the planner
+thinks of the others; outside, since what parallel workers read comes in any order."""
 
 _TAIL = """
 SELECT originator_id, topic, state, hash FROM events

@@ -1,0 +1,1 @@
+"""Measures what the product promises, as ratios within one run on one machine."""

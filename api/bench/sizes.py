@@ -1,0 +1,51 @@
+"""How much is measured: enough for steady figures, or just enough to see that all rows come out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+BATCH = 1_000
+"""Transfers in a submission and in a batch request."""
+
+ACCOUNTS = 1_000
+"""Accounts that the spread transfers go between."""
+
+
+@dataclass(frozen=True)
+class Sizes:
+    rounds: int
+    batches: int
+    """Batches of 1,000 transfers in a round of bulk posting."""
+    library_transfers: int
+    """Transfers in a round of plain eventsourcing, which is slower by two orders."""
+    http_s: float
+    """Seconds a round of requests takes."""
+    api_batches: int
+    rebuild_events: int
+    visible_s: float
+    hot_entries: int
+    cold_loads: int
+
+
+FULL = Sizes(
+    rounds=5,
+    batches=60,
+    library_transfers=400,
+    http_s=3.0,
+    api_batches=20,
+    rebuild_events=300_000,
+    visible_s=20.0,
+    hot_entries=1_000_000,
+    cold_loads=20,
+)
+QUICK = Sizes(
+    rounds=2,
+    batches=10,
+    library_transfers=60,
+    http_s=1.0,
+    api_batches=3,
+    rebuild_events=60_000,
+    visible_s=5.0,
+    hot_entries=100_000,
+    cold_loads=5,
+)

@@ -1,0 +1,106 @@
+"""The catalogue of problems: what every reason means in HTTP, in words, and whether to try again."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Problem(NamedTuple):
+    """One reason. `advice` may name details in braces; it is what the person reads."""
+
+    status: int
+    category: str
+    title: str
+    advice: str
+    retryable: bool = False
+
+
+def _validation(title: str, advice: str) -> Problem:
+    return Problem(400, "validation", title, advice)
+
+
+def _rule(title: str, advice: str) -> Problem:
+    return Problem(422, "business_rule", title, advice)
+
+
+def _missing(title: str, advice: str) -> Problem:
+    return Problem(404, "not_found", title, advice)
+
+
+def _conflict(title: str, advice: str) -> Problem:
+    return Problem(409, "conflict", title, advice)
+
+
+def _later(title: str, advice: str) -> Problem:
+    return Problem(503, "external_dependency", title, advice, retryable=True)
+
+
+CATALOGUE: dict[str, Problem] = {
+    # What the request itself gets wrong.
+    "invalid_json": _validation("Not JSON", "The body must be one JSON object in UTF-8."),
+    "invalid_request": _validation("Invalid request", "A value has the wrong type or form; see details."),
+    "missing_fields": _validation("Missing fields", "Required: {fields}."),
+    "unknown_fields": _validation("Unknown fields", "Not known here: {fields}. Remove them."),
+    "invalid_uuid_format": _validation("Not a UUID", "Give the id as a UUID like 3f0c9a52-6d0b-4d5e-9f57-0f6f5a8a1c11."),
+    "invalid_amount_format": _validation("Invalid amount", 'Give a decimal string like "12.50", with at most the currency\'s decimals.'),
+    "negative_amount": _validation("Amount not positive", "The amount must be more than zero."),
+    "amount_too_large": _validation("Amount too large", "An amount has at most 12 digits before the point."),
+    "invalid_currency_format": _validation("Unknown currency", "Give an ISO 4217 code like EUR."),
+    "invalid_account_type": _validation("Unknown account type", "One of: {allowed}."),
+    "invalid_status": _validation("Unknown status", "One of: {allowed}."),
+    "invalid_direction": _validation("Unknown direction", "One of: credit, debit."),
+    "invalid_datetime_format": _validation("Invalid time", "Give RFC 3339 like 2026-01-31T12:00:00Z, or a date."),
+    "invalid_name_format": _validation("Invalid name", "A name has 1 to 100 characters and no control characters."),
+    "invalid_text": _validation("Invalid text", "The text is too long or has control characters; see details."),
+    "invalid_metadata": _validation("Invalid metadata", "Metadata is flat: at most 16 keys of 1 to 40 characters; values are strings up to 500 characters, whole numbers below 2^53, or true and false."),
+    "invalid_cursor": _validation("Invalid cursor", "Pass next_cursor back as it was given, with the same filters."),
+    "invalid_idempotency_key": _validation("Invalid Idempotency-Key", "A key has 1 to 255 printable ASCII characters."),
+    "conflicting_parameters": _validation("Parameters exclude each other", "Give one of: {parameters}."),
+    "batch_too_large": _validation("Batch too large", "A batch has at most {max_length} transfers."),
+    "unsupported_media_type": Problem(415, "validation", "Unsupported media type", "Send Content-Type: application/json."),
+    "body_too_large": Problem(413, "validation", "Body too large", "A body has at most {limit_bytes} bytes."),
+    "method_not_allowed": Problem(405, "validation", "Method not allowed", "The header Allow lists what this path takes."),
+    # What is not there.
+    "route_not_found": _missing("No such path", "GET /docs shows all paths."),
+    "account_not_found": _missing("Account not found", "There is no account {account_id}."),
+    "transfer_not_found": _missing("Transfer not found", "There is no transfer {transfer_id}."),
+    "stream_not_found": _missing("Stream not found", "There is no stream {stream_id}."),
+    "projection_not_found": _missing("Read model not found", "There is no read model {name}; known: {known}."),
+    # What clashes with what is there.
+    "id_reused": Problem(422, "conflict", "Id already used", "The id {id} belongs to something else: choose another, or send the same content as before."),
+    "idempotency_key_reused": Problem(422, "conflict", "Idempotency-Key already used", "The key was used for another request: use a new key for a new request."),
+    "transfer_not_pending": _conflict("Transfer not pending", "The transfer is {status}; only a pending one can be posted or voided."),
+    "transfer_not_posted": _conflict("Transfer not posted", "The transfer is {status}; only a posted one can be reversed."),
+    "transfer_expired": _conflict("Transfer expired", "The hold ended at {expired_at}: make a new transfer."),
+    "transfer_not_due": _conflict("Transfer not due", "The transfer has not reached its expiry."),
+    # What the rules of the ledger refuse.
+    "same_account": _rule("Same account twice", "Source and destination must differ."),
+    "currency_mismatch": _rule("Currency mismatch", "Asked for {requested}; the source holds {source}, the destination {destination}."),
+    "insufficient_funds": _rule("Insufficient funds", "Available {available}, requested {requested} {currency}."),
+    "account_inactive": _rule("Account inactive", "Account {account_id} is inactive: activate it first."),
+    "account_frozen": _rule("Account frozen", "Account {account_id} is frozen and pays nothing out: unfreeze it first."),
+    "account_suspended": _rule("Account suspended", "Account {account_id} is suspended: activate it first."),
+    "account_closed": _rule("Account closed", "Account {account_id} is closed, for good."),
+    "invalid_transition": _rule("Invalid transition", "From {current} to {requested} is not allowed; allowed: {allowed}."),
+    "balance_not_zero": _rule("Balance not zero", "Move the balance of {balance} {currency} away before closing."),
+    "holds_remain": _rule("Holds remain", "{held} {currency} are held by pending transfers: post or void them before closing."),
+    "credit_limit_not_allowed": _rule("Credit limit not allowed", "Accounts of type {type} have no credit limit; allowed for: {allowed}."),
+    "balance_limit_exceeded": _rule("Balance limit exceeded", "The balance would leave the range that the ledger keeps."),
+    "amount_exceeds_pending": _rule("More than is pending", "Pending {pending}, requested {requested} {currency}."),
+    "amount_exceeds_posted": _rule("More than can be reversed", "Reversible {reversible}, requested {requested} {currency}."),
+    "not_reversible": _rule("Not reversible", "This transfer is itself a reversal: make a new transfer instead."),
+    "condition_failed": _rule("Condition failed", "{condition}: wanted {wanted}, is {actual}, on account {account_id}."),
+    "condition_account_unknown": _rule("Condition on another account", "Account {account_id} is neither source nor destination."),
+    "statement_does_not_close": _rule("Statement does not close", "Closing {closing}, ledger balance {balance} {currency}."),
+    "linked_refused": _rule("Linked batch refused", "Item {refused_item} of the linked batch was refused, so none was posted."),
+    "as_of_in_the_future": _rule("Not known yet", "The ledger is at position {position}, {recorded_at}: ask for a moment up to then."),
+    "as_of_before_opening": _rule("Account not open then", "Account {account_id} was not open at that moment; it was opened at {opened_at}."),
+    # What may work a little later.
+    "not_yet_visible": _later("Not yet visible", "The read model is at position {position}, asked for {min_position}: try again."),
+    "queue_full": _later("Too busy", "Too many commands wait: try again after the time in Retry-After."),
+    "database_unavailable": _later("Database unavailable", "Nothing was written: try again."),
+    "outcome_unknown": _later("Outcome unknown", "The database went away during the commit: send the same request with the same id or Idempotency-Key; it has its effect once."),
+    "shutting_down": _later("Shutting down", "The server is stopping: try again."),
+    "internal_server_error": Problem(500, "system", "Internal error", "Nothing is known to be wrong with your request. The correlation id finds the cause in the log.", retryable=True),
+}  # fmt: skip
+"""Reason -> what it means. Every error that the API answers has its row here."""

@@ -1,0 +1,1 @@
+"""The read side: read models that follow the log, what drives and rebuilds them, and their queries."""

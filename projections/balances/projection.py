@@ -1,0 +1,110 @@
+"""Keeps one row an account. Events carry balances as they are afterwards; totals are added up."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import Any
+from uuid import UUID
+
+from msgspec import Struct
+from psycopg import Cursor
+
+from domain import accounts
+from domain.accounts import Credited, Debited, Held, Opened, Released, StatusChanged
+from domain.events import Recorded
+
+TOPICS = frozenset(event.topic for event in accounts.EVENTS)
+
+_TYPES = (
+    "uuid", "text", "text", "text", "uuid", "text", "int8", "int8", "int8", "numeric", "numeric",
+    "int8", "timestamptz", "int8", "int8",
+)  # fmt: skip
+
+_UPDATE = """
+UPDATE account SET
+    balance  = coalesce(change.balance, account.balance),
+    held     = coalesce(change.held, account.held),
+    status   = coalesce(change.status, account.status),
+    debits   = account.debits + change.debits,
+    credits  = account.credits + change.credits,
+    version  = change.version,
+    position = change.position
+FROM unnest(%b::uuid[], %b::bigint[], %b::bigint[], %b::text[], %b::numeric[], %b::numeric[],
+            %b::bigint[], %b::bigint[])
+  AS change (id, balance, held, status, debits, credits, version, position)
+WHERE account.id = change.id
+"""
+
+
+class _Change(Struct):
+    """What a batch does to one account; None leaves a column as it is."""
+
+    opened: Recorded | None = None
+    balance: int | None = None
+    held: int | None = None
+    status: str | None = None
+    debits: int = 0
+    credits: int = 0
+    version: int = 0
+    position: int = 0
+
+
+def project(batch: Sequence[Recorded], db: Cursor[Any]) -> None:
+    """Write what a batch of events did to accounts."""
+    changes: dict[UUID, _Change] = {}
+    for event in batch:
+        change = changes.get(event.stream_id)
+        if change is None:
+            change = changes[event.stream_id] = _Change()
+        data = event.data
+        if isinstance(data, Debited):
+            change.balance, change.held = data.balance, data.held
+            change.debits += data.amount
+        elif isinstance(data, Credited):
+            change.balance, change.held = data.balance, data.held
+            change.credits += data.amount
+        elif isinstance(data, (Held, Released)):
+            change.balance, change.held = data.balance, data.held
+        elif isinstance(data, StatusChanged):
+            change.status = data.status
+        elif isinstance(data, Opened):
+            change.opened = event
+        change.version, change.position = event.version, event.position
+    opened = [change for change in changes.values() if change.opened is not None]
+    if opened:
+        _insert(opened, db)
+    if len(opened) < len(changes):
+        _update({id_: c for id_, c in changes.items() if c.opened is None}, db)
+
+
+def _insert(changes: Collection[_Change], db: Cursor[Any]) -> None:
+    with db.copy("COPY account FROM STDIN (FORMAT BINARY)") as copy:
+        copy.set_types(_TYPES)
+        for c in changes:
+            event = c.opened
+            assert event is not None
+            data = event.data
+            assert isinstance(data, Opened)
+            copy.write_row((
+                event.stream_id, data.name, data.type, data.currency, data.owner_id,
+                c.status or "active", c.balance or 0, c.held or 0, data.credit_limit,
+                c.debits, c.credits, c.version, event.recorded_at, event.position, c.position,
+            ))  # fmt: skip
+
+
+def _update(changes: dict[UUID, _Change], db: Cursor[Any]) -> None:
+    rows = changes.values()
+    db.execute(
+        _UPDATE,
+        (
+            list(changes),
+            [c.balance for c in rows],
+            [c.held for c in rows],
+            [c.status for c in rows],
+            [c.debits for c in rows],
+            [c.credits for c in rows],
+            [c.version for c in rows],
+            [c.position for c in rows],
+        ),
+        prepare=True,
+    )

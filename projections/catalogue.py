@@ -1,0 +1,84 @@
+"""Every read model there is. Registered by value: one that is missing here is neither run nor rebuilt."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from msgspec import Struct
+from psycopg import Cursor
+
+from domain.events import Recorded
+from projections.balances import projection as balances
+from projections.entries import projection as entries
+from projections.transfers import projection as transfers
+
+Project = Callable[[Sequence[Recorded], Cursor[Any]], None]
+"""Writes a batch into the read model's tables, named without schema. No commit, no other side effect:
+the same function fills the live tables and a rebuild's shadow. Batches may be cut anywhere."""
+
+
+class ReadModel(Struct, frozen=True):
+    """A view of the log in a schema of its own, `name`.
+
+    Raise `version` whenever `tables`, `indexes` or what `project` makes of an event change: the read
+    model then waits for its rebuild. `project` sees events of `topics` only, never an empty batch.
+    """
+
+    name: str
+    version: int
+    tables: str
+    indexes: str
+    topics: frozenset[str]
+    project: Project
+
+
+class UnknownReadModelError(Exception):
+    """There is no read model of that name; the message lists those that there are."""
+
+    def __init__(self, name: str, known: Iterable[str]) -> None:
+        super().__init__(f"no read model is called {name!r}; there are: {', '.join(known)}")
+
+
+_FOLDER = Path(__file__).parent
+
+
+def _sql(name: str, file: str) -> str:
+    return (_FOLDER / name / file).read_text()
+
+
+READ_MODELS: tuple[ReadModel, ...] = (
+    ReadModel(
+        name="balances",
+        version=1,
+        tables=_sql("balances", "tables.sql"),
+        indexes=_sql("balances", "indexes.sql"),
+        topics=balances.TOPICS,
+        project=balances.project,
+    ),
+    ReadModel(
+        name="entries",
+        version=1,
+        tables=_sql("entries", "tables.sql"),
+        indexes=_sql("entries", "indexes.sql"),
+        topics=entries.TOPICS,
+        project=entries.project,
+    ),
+    ReadModel(
+        name="transfers",
+        version=1,
+        tables=_sql("transfers", "tables.sql"),
+        indexes=_sql("transfers", "indexes.sql"),
+        topics=transfers.TOPICS,
+        project=transfers.project,
+    ),
+)
+
+
+def read_model(name: str, models: Sequence[ReadModel] = READ_MODELS) -> ReadModel:
+    """The read model of that name. Raises `UnknownReadModelError`."""
+    for model in models:
+        if model.name == name:
+            return model
+    raise UnknownReadModelError(name, (model.name for model in models))

@@ -1,0 +1,126 @@
+"""How far each read model is: moved in the transaction that writes its rows, never by itself."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import psycopg
+from eventsourcing.persistence import (
+    IntegrityError,
+    OperationalError,
+    Tracking,
+    TrackingRecorder,
+)
+from psycopg import Connection
+from psycopg_pool import ConnectionPool
+
+CHANNEL = "daybook_projected"
+"""Postgres channel on which each move is told, as `name:position`, in the transaction that makes it."""
+
+MAX_ERROR_CHARS = 2_000
+
+
+class Checkpoint(NamedTuple):
+    """`code_version` is the version of the read model's code that filled its tables."""
+
+    position: int
+    code_version: int
+    error: str | None
+
+
+def read(conn: Connection[Any], name: str) -> Checkpoint | None:
+    """A read model's checkpoint, None when it was never built."""
+    row = conn.execute(
+        "SELECT position, code_version, error FROM checkpoints WHERE name = %s", (name,)
+    ).fetchone()
+    return None if row is None else Checkpoint(*row)
+
+
+def lock(conn: Connection[Any], name: str) -> Checkpoint | None:
+    """As `read`, and nobody moves it until this transaction ends."""
+    row = conn.execute(
+        "SELECT position, code_version, error FROM checkpoints WHERE name = %s FOR UPDATE", (name,)
+    ).fetchone()
+    return None if row is None else Checkpoint(*row)
+
+
+def put(conn: Connection[Any], name: str, position: int, code_version: int) -> None:
+    """Set a checkpoint, wherever it was: the read model's tables are now exactly this."""
+    conn.execute(
+        "INSERT INTO checkpoints (name, position, code_version) VALUES (%s, %s, %s)"
+        " ON CONFLICT (name) DO UPDATE SET position = excluded.position,"
+        " code_version = excluded.code_version, error = NULL, updated_at = clock_timestamp()",
+        (name, position, code_version),
+    )
+
+
+def begin_move(conn: Connection[Any], name: str, *, old: int, new: int, code_version: int) -> bool:
+    """Begin a transaction that writes to the schema `name` and moves its checkpoint.
+
+    False: the checkpoint isn't at `old`, or other code has filled the tables. Roll back then, and
+    read it again: somebody else has moved or rebuilt the read model.
+    """
+    # One round trip. The fence comes first, so that a rebuild's swap and this wait for each other.
+    cursor = psycopg.ClientCursor(conn)
+    cursor.execute(
+        "BEGIN;"
+        " UPDATE checkpoints SET position = %(new)s, updated_at = clock_timestamp(), error = NULL"
+        " WHERE name = %(name)s AND position = %(old)s AND code_version = %(code_version)s;"
+        " SELECT set_config('search_path', quote_ident(%(name)s), true)",
+        {"name": name, "old": old, "new": new, "code_version": code_version},
+    )
+    cursor.nextset()
+    return cursor.rowcount == 1
+
+
+def commit_move(conn: Connection[Any], name: str, new: int) -> None:
+    """Commit what `begin_move` began, and tell who waits for it."""
+    psycopg.ClientCursor(conn).execute(
+        "SELECT pg_notify(%s, %s); COMMIT", (CHANNEL, f"{name}:{new}")
+    )
+
+
+def notify(conn: Connection[Any], name: str, position: int) -> None:
+    """Tell who waits for a read model where it is, when this transaction commits."""
+    conn.execute("SELECT pg_notify(%s, %s)", (CHANNEL, f"{name}:{position}"))
+
+
+def record_error(conn: Connection[Any], name: str, code_version: int, error: str) -> None:
+    """Note why a read model stands still. Its next move clears the note."""
+    conn.execute(
+        "INSERT INTO checkpoints (name, position, code_version, error) VALUES (%s, 0, %s, %s)"
+        " ON CONFLICT (name) DO UPDATE SET error = excluded.error",
+        (name, code_version, error[:MAX_ERROR_CHARS].replace("\0", "")),
+    )
+
+
+class Checkpoints(TrackingRecorder):
+    """The checkpoints behind the `eventsourcing` library's contract."""
+
+    def __init__(self, pool: ConnectionPool[Any]) -> None:
+        self._pool = pool
+
+    def insert_tracking(self, tracking: Tracking) -> None:
+        """Move a checkpoint forward. Raises `IntegrityError` when it is there or further already."""
+        try:
+            with self._pool.connection() as conn:
+                cursor = conn.execute(
+                    "INSERT INTO checkpoints (name, position) VALUES (%s, %s)"
+                    " ON CONFLICT (name) DO UPDATE"
+                    " SET position = excluded.position, updated_at = clock_timestamp()"
+                    " WHERE checkpoints.position < excluded.position",
+                    (tracking.application_name, tracking.notification_id),
+                )
+        except psycopg.OperationalError as error:
+            raise OperationalError(str(error)) from error
+        if cursor.rowcount != 1:
+            raise IntegrityError(f"{tracking} is tracked already")
+
+    def max_tracking_id(self, application_name: str) -> int | None:
+        """A checkpoint's position, None when there is no checkpoint."""
+        try:
+            with self._pool.connection() as conn:
+                checkpoint = read(conn, application_name)
+        except psycopg.OperationalError as error:
+            raise OperationalError(str(error)) from error
+        return None if checkpoint is None else checkpoint.position

@@ -1,0 +1,1 @@
+"""Read model: each account's statement lines, one for every debit and credit."""

@@ -1,0 +1,140 @@
+"""Tells an event loop within milliseconds how far the log and the read models are."""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import logging
+from contextlib import suppress
+from itertools import count
+from typing import Any
+
+import psycopg
+from psycopg import AsyncConnection
+
+from projections import checkpoints
+from projections.connecting import connect_async
+from projections.log import LOG_CHANNEL, head
+
+_log = logging.getLogger("daybook.freshness")
+
+_REFRESH_S = 5.0
+"""Without news for this long, the checkpoints are read again: it proves that the connection lives."""
+
+_MAX_RECONNECT_S = 2.0
+
+
+class Watermark:
+    """A position that rises, and those who wait for it to reach theirs."""
+
+    def __init__(self) -> None:
+        self.position = 0
+        self._waiting: list[tuple[int, int, asyncio.Future[None]]] = []
+        self._numbers = count()
+
+    def set(self, position: int) -> None:
+        """Falls too: after a rebuild of what was damaged, or when the server lost its last moments."""
+        self.position = position
+        while self._waiting and self._waiting[0][0] <= position:
+            _, _, future = heapq.heappop(self._waiting)
+            if not future.done():
+                future.set_result(None)
+
+    async def reached(self, position: int, timeout_s: float | None) -> bool:
+        """Wait until the position is reached. False when it wasn't within `timeout_s`."""
+        if self.position >= position:
+            return True
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        waiting = (position, next(self._numbers), future)
+        heapq.heappush(self._waiting, waiting)
+        try:
+            async with asyncio.timeout(timeout_s):
+                await future
+        except TimeoutError:
+            return False
+        finally:
+            if future.cancelled():  # a position that never comes must not pile up who gave up
+                with suppress(ValueError):
+                    self._waiting.remove(waiting)
+                    heapq.heapify(self._waiting)
+        return True
+
+
+class Freshness:
+    """One listening connection for a whole process. `async with Freshness(conninfo) as freshness:`
+
+    While the database is away, waits simply take longer, up to their timeout.
+    """
+
+    def __init__(self, conninfo: str) -> None:
+        self._conninfo = conninfo
+        self._log_mark = Watermark()
+        self._marks: dict[str, Watermark] = {}
+        self._task: asyncio.Task[None] | None = None
+
+    @property
+    def head(self) -> int:
+        """The log's last position, as far as is known here; 0 before the first news."""
+        return self._log_mark.position
+
+    def position(self, name: str) -> int:
+        """A read model's position, as far as is known here; 0 before the first news."""
+        return self._mark(name).position
+
+    async def wait_for(self, name: str, position: int, timeout_s: float) -> bool:
+        """Wait until a read model shows the event at `position`. False when it doesn't in time."""
+        return await self._mark(name).reached(position, timeout_s)
+
+    async def log_moved(self, after: int, timeout_s: float | None = None) -> bool:
+        """Wait until the log has an event after position `after`. False when it hasn't in time."""
+        return await self._log_mark.reached(after + 1, timeout_s)
+
+    async def __aenter__(self) -> Freshness:
+        self._task = asyncio.create_task(self._run(), name="freshness")
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        assert self._task is not None
+        self._task.cancel()
+        with suppress(asyncio.CancelledError):
+            await self._task
+
+    def _mark(self, name: str) -> Watermark:
+        mark = self._marks.get(name)
+        if mark is None:
+            mark = self._marks[name] = Watermark()
+        return mark
+
+    async def _run(self) -> None:
+        loop = asyncio.get_running_loop()
+        wait_s = 0.0
+        while True:
+            started = loop.time()
+            try:
+                async with await connect_async(self._conninfo, "daybook freshness") as conn:
+                    await self._listen(conn)
+            except (psycopg.Error, TimeoutError) as error:
+                if loop.time() - started > _REFRESH_S:
+                    wait_s = 0.0
+                wait_s = min(max(2 * wait_s, 0.05), _MAX_RECONNECT_S)
+                _log.warning("lost sight of the read models for %.2f s: %s", wait_s, error)
+                await asyncio.sleep(wait_s)
+
+    async def _listen(self, conn: AsyncConnection[Any]) -> None:
+        # Listening comes first: what is committed after the reading below is told.
+        await conn.execute(f"LISTEN {LOG_CHANNEL}; LISTEN {checkpoints.CHANNEL}".encode())
+        while True:
+            async with asyncio.timeout(_REFRESH_S):
+                await self._read_all(conn)
+            async for notify in conn.notifies(timeout=_REFRESH_S):
+                if notify.channel == LOG_CHANNEL:
+                    self._log_mark.set(int(notify.payload))
+                else:
+                    name, _, position = notify.payload.rpartition(":")
+                    self._mark(name).set(int(position))
+
+    async def _read_all(self, conn: AsyncConnection[Any]) -> None:
+        self._log_mark.set(await head(conn))
+        cursor = await conn.execute("SELECT name, position FROM checkpoints")
+        for name, position in await cursor.fetchall():
+            self._mark(name).set(position)

@@ -1,0 +1,80 @@
+"""How the read models are: how far behind, and whether somebody has to do something."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Literal, NamedTuple
+
+from psycopg import AsyncConnection
+
+from projections.catalogue import READ_MODELS, ReadModel
+from projections.schemas import RUNNER_LOCKS, lock_key
+
+Health = Literal["ok", "not running", "stale version", "failing"]
+
+
+class ModelStatus(NamedTuple):
+    """A read model against the log. `lag_s` is the age of the oldest event that it doesn't show yet.
+
+    Health: `failing` tries again by itself, see `error`; `stale version` waits for a rebuild: its
+    tables were filled by code of version `built_by`; `not running` has no runner anywhere.
+    """
+
+    name: str
+    position: int
+    head: int
+    lag_events: int
+    lag_s: float
+    health: Health
+    error: str | None
+    code_version: int
+    built_by: int
+
+
+# A lock's number is unsigned there, and lock_key stays within what both agree on.
+_STATUS = """
+SELECT checkpoint.position, head.position,
+       coalesce(extract(epoch FROM clock_timestamp() - next.recorded_at), 0),
+       checkpoint.error, checkpoint.code_version,
+       EXISTS (SELECT FROM pg_locks
+                WHERE locktype = 'advisory' AND granted AND objsubid = 2
+                  AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+                  AND classid = %(kind)s::bigint::oid AND objid = %(key)s::bigint::oid)
+  FROM ledger_head AS head
+  LEFT JOIN checkpoints AS checkpoint ON checkpoint.name = %(name)s
+  LEFT JOIN events AS next ON next.notification_id = coalesce(checkpoint.position, 0) + 1
+"""
+
+
+async def status(
+    conn: AsyncConnection[Any], models: Sequence[ReadModel] = READ_MODELS
+) -> list[ModelStatus]:
+    """Every read model, in the catalogue's order."""
+    return [await _status_of(conn, model) for model in models]
+
+
+async def _status_of(conn: AsyncConnection[Any], model: ReadModel) -> ModelStatus:
+    cursor = await conn.execute(
+        _STATUS, {"name": model.name, "kind": RUNNER_LOCKS, "key": lock_key(model.name)}
+    )
+    row = await cursor.fetchone()
+    assert row is not None, "ledger_head has its one row since the first migration"
+    position, head, lag_s, error, built_by, is_running = row
+    health: Health = "ok"
+    if built_by is not None and built_by != model.version:
+        health = "stale version"
+    elif error is not None:
+        health = "failing"
+    elif not is_running:
+        health = "not running"
+    return ModelStatus(
+        name=model.name,
+        position=position or 0,
+        head=head,
+        lag_events=head - (position or 0),
+        lag_s=max(float(lag_s), 0.0),
+        health=health,
+        error=error,
+        code_version=model.version,
+        built_by=model.version if built_by is None else built_by,
+    )

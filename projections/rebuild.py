@@ -1,0 +1,196 @@
+"""Fills read models anew beside the live ones, which go on answering, and swaps them in at the end."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+import psycopg
+from psycopg import Connection
+
+from domain.events import Recorded
+from projections import checkpoints, schemas
+from projections.catalogue import READ_MODELS, ReadModel, read_model
+from projections.connecting import connect
+from projections.garbage import gc_paused
+from projections.log import head_position, read_batch
+
+_log = logging.getLogger("daybook.rebuild")
+
+BATCH_EVENTS = 20_000
+"""Events in memory at a time. More is hardly faster."""
+
+_SWAP_WITHIN_EVENTS = 2_000
+"""How near to the live read model the shadow must be before that one is held still for the swap."""
+
+_DROP_WAIT_S = 10
+"""How long to wait for queries that still read the old tables. After that, the next rebuild drops them."""
+
+Progress = Callable[[int, int], None]
+"""Told the events done and the events there are, after each batch."""
+
+
+class Rebuilt(NamedTuple):
+    """A read model that was filled from the first event to the one at `position`."""
+
+    name: str
+    position: int
+    seconds: float
+
+    @property
+    def events(self) -> int:
+        """How many events were read: positions have no gaps."""
+        return self.position
+
+
+class RebuildRefusedError(Exception):
+    """The rebuild was not begun, or given up, and the live read model is untouched; the message says
+    what to do."""
+
+
+def rebuild(
+    conninfo: str, name: str, progress: Progress, models: Sequence[ReadModel] = READ_MODELS
+) -> Rebuilt:
+    """Rebuild one read model; see `rebuild_many`."""
+    return rebuild_many(conninfo, [name], progress, models)[0]
+
+
+def rebuild_many(
+    conninfo: str,
+    names: Sequence[str],
+    progress: Progress,
+    models: Sequence[ReadModel] = READ_MODELS,
+) -> list[Rebuilt]:
+    """Rebuild read models together: the log is read and decoded once for all of them.
+
+    Reads and the runner go on meanwhile. `conninfo` is the application's role. Raises
+    `UnknownReadModelError`, `RebuildRefusedError`, `psycopg.Error` and what a `project` raises; what
+    was not swapped in by then stays as it was, and starting again begins anew.
+    """
+    wanted = [read_model(name, models) for name in dict.fromkeys(names)]
+    started = time.monotonic()
+    with connect(conninfo, "daybook rebuild") as conn:
+        for model in wanted:
+            _claim(conn, model)
+        with _dropping_shadows_on_failure(conn, wanted):
+            for model in wanted:
+                schemas.create(conn, model, _shadow(model))
+            position = _fill(conn, wanted, progress)
+            for model in wanted:
+                schemas.create_indexes(conn, model, _shadow(model))
+            return [
+                Rebuilt(model.name, _swap_in(conn, model, position), time.monotonic() - started)
+                for model in wanted
+            ]
+
+
+def _shadow(model: ReadModel) -> str:
+    return f"{model.name}_shadow"
+
+
+def _previous(model: ReadModel) -> str:
+    return f"{model.name}_previous"
+
+
+def _claim(conn: Connection[Any], model: ReadModel) -> None:
+    """Make sure that nobody else rebuilds it, and clear away what a killed rebuild left behind."""
+    if not schemas.try_lock(conn, schemas.REBUILD_LOCKS, model.name):
+        raise RebuildRefusedError(
+            f"{model.name} is being rebuilt already: wait for that rebuild, or stop it"
+        )
+    schemas.ensure(conn, model)
+    dependents = schemas.dependents(conn, model.name)
+    if dependents:
+        raise RebuildRefusedError(
+            f"{', '.join(dependents)} would be lost with the old tables of {model.name}: drop them"
+            " before the rebuild and make them again after it"
+        )
+    for leftover in (_shadow(model), _previous(model)):
+        schemas.drop(conn, leftover)
+
+
+@contextmanager
+def _dropping_shadows_on_failure(
+    conn: Connection[Any], models: Sequence[ReadModel]
+) -> Iterator[None]:
+    try:
+        yield
+    except BaseException:
+        if not conn.closed:
+            conn.execute("ROLLBACK")
+            for model in models:
+                schemas.drop(conn, _shadow(model))
+        raise
+
+
+def _fill(conn: Connection[Any], models: Sequence[ReadModel], progress: Progress) -> int:
+    """Project the log up to its head into the shadows; answers the position reached."""
+    position = 0
+    while True:
+        with gc_paused():
+            batch = read_batch(conn, position, BATCH_EVENTS)
+            if not batch:
+                return position
+            for model in models:
+                with conn.transaction():
+                    _project(conn, model, batch)
+        position = batch[-1].position
+        progress(position, max(position, head_position(conn)))
+
+
+def _project(conn: Connection[Any], model: ReadModel, events: Sequence[Recorded]) -> None:
+    """Inside a transaction, write events to a shadow."""
+    relevant = [event for event in events if event.topic in model.topics]
+    if relevant:
+        schemas.search_in(conn, _shadow(model))
+        with conn.cursor() as cursor:
+            model.project(relevant, cursor)
+        conn.execute("SET LOCAL search_path TO DEFAULT")
+
+
+def _swap_in(conn: Connection[Any], model: ReadModel, position: int) -> int:
+    """Bring the shadow to where the live read model is and put it in its place; answers where."""
+    while head_position(conn) - position > _SWAP_WITHIN_EVENTS:
+        with conn.transaction():
+            position = _advance(conn, model, position, position + BATCH_EVENTS)
+    with conn.transaction():
+        # The rows must be as safe as any before the old ones go.
+        conn.execute("SET LOCAL synchronous_commit TO on")
+        live = checkpoints.lock(conn, model.name)
+        if live is not None:
+            # Exactly as far as the live one, so that no reader sees the read model move in the swap.
+            while position < live.position:
+                position = _advance(conn, model, position, live.position)
+        if schemas.exists(conn, model.name):
+            schemas.rename(conn, model.name, _previous(model))
+        schemas.rename(conn, _shadow(model), model.name)
+        checkpoints.put(conn, model.name, position, model.version)
+        checkpoints.notify(conn, model.name, position)
+    _drop_previous(conn, model)
+    return position
+
+
+def _advance(conn: Connection[Any], model: ReadModel, position: int, to: int) -> int:
+    """Inside a transaction, bring a shadow one batch further, at most to a position."""
+    batch = read_batch(conn, position, min(BATCH_EVENTS, to - position))
+    if not batch:
+        return to
+    _project(conn, model, batch)
+    return batch[-1].position
+
+
+def _drop_previous(conn: Connection[Any], model: ReadModel) -> None:
+    try:
+        with conn.transaction():
+            conn.execute(f"SET LOCAL lock_timeout TO '{_DROP_WAIT_S}s'".encode())
+            schemas.drop(conn, _previous(model))
+    except psycopg.errors.LockNotAvailable:
+        _log.warning(
+            "the old tables of %s are still being read: they stay as schema %s until the next"
+            " rebuild",
+            model.name,
+            _previous(model),
+        )

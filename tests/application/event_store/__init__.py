@@ -1,0 +1,1 @@
+"""The log: its rows, its chain, and the library's contract over it."""

@@ -1,0 +1,1 @@
+"""The one door: what goes in, what comes out, and what is in the log afterwards."""

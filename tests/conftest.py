@@ -1,0 +1,93 @@
+"""A real Postgres for the tests: one server a test process, a migrated database when asked."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from api.local.postgres import EmbeddedPostgres
+from migrations import runner
+
+_TEMPLATE = "daybook_template"
+_numbers = count(1)
+
+
+@dataclass(frozen=True)
+class Database:
+    """A database with all migrations, and nothing in it."""
+
+    name: str
+    url: str
+    """As the role `daybook`, which the application runs as."""
+    superuser_url: str
+
+    def connect(self, *, superuser: bool = False) -> psycopg.Connection[Any]:
+        """A connection in autocommit mode; use it with `with`."""
+        return psycopg.connect(self.superuser_url if superuser else self.url, autocommit=True)
+
+
+MakeDatabase = Callable[[], AbstractContextManager[Database]]
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[EmbeddedPostgres]:
+    # Not in pytest's own folder: the next pytest on this machine closes that to other users, and the
+    # server is another user when root runs the tests.
+    folder = Path(tempfile.mkdtemp(prefix="daybook-test-"))
+    # These data need not outlive the machine, and tests of what does have a server of their own.
+    settings = {"fsync": "off", "shared_buffers": "64MB"}
+    try:
+        with EmbeddedPostgres(folder, settings=settings) as server:
+            _make_template(server)
+            yield server
+    finally:
+        shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="session")
+def make_database(postgres: EmbeddedPostgres) -> MakeDatabase:
+    """Makes databases for fixtures of any scope: `with make_database() as database: ...`."""
+
+    @contextmanager
+    def make() -> Iterator[Database]:
+        name = f"daybook_test_{next(_numbers)}"
+        with _administration(postgres) as conn:
+            conn.execute(f"CREATE DATABASE {name} TEMPLATE {_TEMPLATE}")
+            # A template's own grants stay with the template.
+            conn.execute(f"GRANT CREATE ON DATABASE {name} TO daybook")
+        try:
+            yield Database(name, postgres.url(name), postgres.url(name, superuser=True))
+        finally:
+            with _administration(postgres) as conn:
+                conn.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+    return make
+
+
+@pytest.fixture
+def database(make_database: MakeDatabase) -> Iterator[Database]:
+    """A database of the test's own."""
+    with make_database() as made:
+        yield made
+
+
+def _make_template(server: EmbeddedPostgres) -> None:
+    with _administration(server) as conn:
+        conn.execute(f"CREATE DATABASE {_TEMPLATE}")
+    with psycopg.connect(server.url(_TEMPLATE, superuser=True)) as conn:
+        runner.up(conn)
+    with _administration(server) as conn:
+        conn.execute(f"ALTER DATABASE {_TEMPLATE} ALLOW_CONNECTIONS false")
+
+
+def _administration(server: EmbeddedPostgres) -> psycopg.Connection[Any]:
+    return psycopg.connect(server.url("postgres", superuser=True), autocommit=True)

@@ -1,0 +1,1 @@
+"""The migrations on a real Postgres."""

@@ -1,0 +1,1 @@
+"""Tests of the read side, against a real log that a real ledger writes."""

@@ -1,0 +1,110 @@
+"""Logs with a bit of everything, written by a real ledger, and what they come to when folded."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from random import Random
+from typing import Any
+from uuid import UUID
+
+from psycopg import Connection
+
+from application.ledger import Accepted, Ledger, Submission
+from application.ledger.outcomes import Command
+from domain import catalogue
+from domain.accounts import ChangeAccountStatus, OpenAccount
+from domain.catalogue import AggregateState
+from domain.events import Recorded
+from domain.provenance import Provenance
+from domain.transfers import PostPending, PostTransfer, ReverseTransfer, VoidPending
+from projections.log import head_position, read_batch
+
+WHO = Provenance(actor="somebody", correlation_id="a test")
+
+
+def open_accounts(
+    ledger: Ledger, count: int, currency: str = "EUR", random: Random | None = None
+) -> list[UUID]:
+    """A cash account, first, and `count` - 1 accounts that it has funded with 10,000 each."""
+    ids = [uuid(random or Random()) for _ in range(count)]
+    commands: list[Command] = [OpenAccount(ids[0], "cash", "cash", currency)]
+    for n, id_ in enumerate(ids[1:]):
+        commands.append(OpenAccount(id_, f"account {n}", "checking", currency, owner_id=ids[0]))
+    for id_ in ids[1:]:
+        commands.append(PostTransfer(uuid(random or Random()), ids[0], id_, 10_000, currency))
+    write(ledger, commands)
+    return ids
+
+
+def write(ledger: Ledger, commands: list[Command]) -> list[UUID]:
+    """Submit commands, at most 50 a transaction; answers the ids of what was accepted."""
+    accepted = []
+    for start in range(0, len(commands), 50):
+        done = ledger.submit_and_wait(Submission(commands[start : start + 50], WHO))
+        accepted += [o.id for o in done.outcomes if isinstance(o, Accepted)]
+    return accepted
+
+
+def uuid(random: Random) -> UUID:
+    return UUID(int=random.getrandbits(128), version=4)
+
+
+def pay(random: Random, accounts: list[UUID], currency: str = "EUR") -> PostTransfer:
+    """Some transfer between two of the accounts, pending or not, which may well be refused."""
+    source, destination = random.sample(accounts, 2)
+    return PostTransfer(
+        uuid(random),
+        source,
+        destination,
+        random.randint(1, 3_000),
+        currency,
+        description=random.choice(["", "rent", "café"]),
+        reference=random.choice(["", "", "INV-1", "INV-2"]),
+        effective_at=random.choice([None, None, a_day(random.randint(0, 30))]),
+        metadata=random.choice([{}, {"order": "é7", "n": 1, "gift": True}]),
+        pending=random.random() < 0.3,
+        expires_in_s=random.choice([0, 3600]),
+        up_to=random.random() < 0.2,
+    )
+
+
+def a_day(number: int) -> datetime:
+    return datetime(2020, 1, 1, 12, tzinfo=UTC) + timedelta(days=number)
+
+
+def busy_history(ledger: Ledger, seed: int = 1, transfers: int = 300) -> dict[str, list[UUID]]:
+    """Accounts of two currencies, and all that can happen to them; answers them by currency."""
+    random = Random(seed)
+    accounts = {c: open_accounts(ledger, 8, c, random) for c in ("EUR", "JPY")}
+    begun: list[UUID] = []
+    for _ in range(transfers // 30):
+        commands: list[Command] = []
+        for _ in range(30):
+            currency = random.choice(["EUR", "JPY"])
+            commands.append(pay(random, accounts[currency], currency))
+        for id_ in random.sample(begun, min(15, len(begun))):
+            part = random.choice([None, None, "1"])
+            commands += [
+                random.choice([PostPending(id_, part), VoidPending(id_, "no longer wanted")]),
+                ReverseTransfer(id_, uuid(random), part, "goods came back"),
+            ]
+        id_ = random.choice(accounts["EUR"][1:])
+        commands.append(ChangeAccountStatus(id_, random.choice(["frozen", "inactive"]), "why not"))
+        begun += write(ledger, commands)
+        write(ledger, [ChangeAccountStatus(id_, "active")])
+    return accounts
+
+
+def recorded(conn: Connection[Any]) -> list[Recorded]:
+    """The whole log."""
+    return read_batch(conn, 0, max(head_position(conn), 1))
+
+
+def fold(events: list[Recorded]) -> Iterator[tuple[Recorded, AggregateState]]:
+    """Each event with the state of its aggregate right after it."""
+    states: dict[UUID, AggregateState] = {}
+    for event in events:
+        before = states.get(event.stream_id)
+        states[event.stream_id] = catalogue.evolve(before, event.data, event.stream_id)
+        yield event, states[event.stream_id]

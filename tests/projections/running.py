@@ -1,0 +1,78 @@
+"""Runs read models in tests, asks them, and waits for them."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, Concatenate, ParamSpec, TypeVar
+
+import psycopg
+from psycopg import AsyncConnection, Connection
+
+from projections import checkpoints
+from projections.catalogue import READ_MODELS, ReadModel
+from projections.log import head_position
+from projections.rebuild import rebuild_many
+from projections.runner import Runner
+from tests.support.waiting import until
+
+P = ParamSpec("P")
+Answer = TypeVar("Answer")
+
+NAMES = [model.name for model in READ_MODELS]
+TABLES = {"balances": "account", "entries": "entry", "transfers": "transfer"}
+
+
+@contextmanager
+def running(url: str, models: Sequence[ReadModel] = READ_MODELS) -> Iterator[None]:
+    """A runner works while the block runs, and has stopped after it."""
+    stop = threading.Event()
+    thread = threading.Thread(target=Runner(url, models).run, args=(stop,))
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join(20)
+        assert not thread.is_alive(), "the runner does not stop"
+
+
+def position(conn: Connection[Any], name: str) -> int:
+    """A read model's position, 0 when it was never built."""
+    checkpoint = checkpoints.read(conn, name)
+    return 0 if checkpoint is None else checkpoint.position
+
+
+def caught_up(conn: Connection[Any], *names: str) -> None:
+    """Return once these read models (all by default) show the whole log."""
+    head = head_position(conn)
+    until(lambda: all(position(conn, name) >= head for name in names or NAMES))
+
+
+def project_all(url: str, *names: str) -> None:
+    """Fill read models (all by default) from the log as it is."""
+    rebuild_many(url, names or NAMES, lambda done, total: None)
+
+
+def ask(
+    url: str,
+    query: Callable[Concatenate[AsyncConnection[Any], P], Awaitable[Answer]],
+    *args: P.args,
+    **kwargs: P.kwargs,
+) -> Answer:
+    """What an async query answers, over a connection of its own."""
+
+    async def run() -> Answer:
+        async with await AsyncConnection.connect(url, autocommit=True) as conn:
+            return await query(conn, *args, **kwargs)
+
+    return asyncio.run(run())
+
+
+def rows(conn: Connection[Any], name: str) -> list[tuple[Any, ...]]:
+    """All rows of a read model's table, in a fixed order."""
+    table = psycopg.sql.Identifier(name, TABLES[name])
+    query = psycopg.sql.SQL("SELECT * FROM {} ORDER BY 1, 2").format(table)
+    return conn.execute(query).fetchall()

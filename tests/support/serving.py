@@ -1,0 +1,59 @@
+"""A running API for tests: real sockets, a real projector, one process."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import httpx2
+import uvicorn
+
+from api.server import Server
+from api.settings import Settings
+from api.wiring import create_app
+from projections.runner import Runner
+
+
+@contextmanager
+def serving(conninfo: str, *, projecting: bool = True) -> Iterator[str]:
+    """The base URL of an API on a database, with a projector beside it."""
+    listener = socket.socket()
+    listener.bind(("127.0.0.1", 0))
+    port = listener.getsockname()[1]
+    config = uvicorn.Config(
+        create_app(Settings(PORT=port), conninfo), log_level="warning", timeout_graceful_shutdown=2
+    )
+    server = Server(config)
+    ready = threading.Event()
+
+    async def serve() -> None:
+        running = asyncio.ensure_future(server.serve(sockets=[listener]))
+        while not server.started and not running.done():
+            await asyncio.sleep(0.005)
+        ready.set()
+        await running
+
+    thread = threading.Thread(target=asyncio.run, args=(serve(),), daemon=True)
+    thread.start()
+    stop = threading.Event()
+    projector = threading.Thread(target=Runner(conninfo).run, args=(stop,), daemon=True)
+    if projecting:
+        projector.start()
+    assert ready.wait(30)
+    try:
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        server.should_exit = True
+        stop.set()
+        thread.join()
+        if projecting:
+            projector.join()
+
+
+@contextmanager
+def client_of(base_url: str) -> Iterator[httpx2.Client]:
+    with httpx2.Client(base_url=base_url, timeout=30) as client:
+        yield client
