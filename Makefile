@@ -36,7 +36,7 @@ lock: ## bring the lock files in line with pyproject.toml; needs uv
 
 clean: ## remove .venv and caches; your data in var/ stay
 	rm -rf $(VENV) dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
-	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+	find api application domain migrations projections tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The stamps are files in .venv that are newer than the locks they were made from.
 $(VENV)/runtime: requirements.lock pyproject.toml

@@ -88,7 +88,7 @@ async def _on_http(request: Request, error: Exception) -> Response:
 
 async def _on_problem(request: Request, error: Exception) -> Response:
     assert isinstance(error, ProblemError)
-    return answer(request, error.reason, error.details, error.headers)
+    return answer(request, error.reason, error.details)
 
 
 async def _on_refusal(request: Request, error: Exception) -> Response:

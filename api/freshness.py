@@ -22,6 +22,14 @@ Fresh = Annotated[
 ]
 
 
+async def log_has(state: State, min_position: int | None) -> None:
+    """Wait until the log itself has a position. Raises `not_yet_visible` after `WAIT_S`."""
+    if min_position and not await state.freshness.log_moved(min_position - 1, WAIT_S):
+        raise ProblemError(
+            "not_yet_visible", position=state.freshness.head, min_position=min_position
+        )
+
+
 async def be_fresh(state: State, name: str, min_position: int | None) -> None:
     """Wait until a read model has a position. Raises `not_yet_visible` after `WAIT_S`."""
     if min_position is None:

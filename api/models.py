@@ -26,10 +26,10 @@ _LAST_YEAR, _FIRST_YEAR = 2200, 1900
 
 def problem(reason: str, **details: object) -> PydanticCustomError:
     """A validation error that names its row of the problem catalogue."""
-    return PydanticCustomError(reason, "{reason}", {"reason": reason, **details})  # type: ignore[arg-type]
+    return PydanticCustomError(reason, "{reason}", {"reason": reason, **details})
 
 
-def _text(reason: str, least: int, most: int) -> Any:
+def _text(reason: str, least: int, most: int) -> BeforeValidator:
     """Text of `least` to `most` characters without control characters."""
 
     def check(value: object) -> str:
@@ -42,22 +42,29 @@ def _text(reason: str, least: int, most: int) -> Any:
             raise problem(reason, min_length=least, max_length=most)
         return value
 
-    return Annotated[
-        str,
-        BeforeValidator(check),
-        Field(
-            min_length=least, max_length=most, json_schema_extra={"pattern": r"^[^\x00-\x1f\x7f]*$"}
-        ),
-    ]
+    return BeforeValidator(check)
 
 
-def _one_of(reason: str, allowed: tuple[str, ...]) -> Any:
+def _shape(least: int, most: int) -> Any:
+    """What the API's description says of such a text."""
+    return Field(
+        min_length=least,
+        max_length=most,
+        json_schema_extra={"pattern": r"^[^\x00-\x1f\x7f]*$"},
+    )
+
+
+def _one_of(reason: str, allowed: tuple[str, ...]) -> BeforeValidator:
     def check(value: object) -> str:
         if value not in allowed:
             raise problem(reason, allowed=list(allowed))
         return str(value)
 
-    return Annotated[str, BeforeValidator(check), Field(json_schema_extra={"enum": list(allowed)})]
+    return BeforeValidator(check)
+
+
+def _enum(allowed: tuple[str, ...]) -> Any:
+    return Field(json_schema_extra={"enum": list(allowed)})
 
 
 def _check_currency(value: object) -> str:
@@ -132,10 +139,10 @@ def _uuid_text(value: object) -> object:
 
 
 Id = Annotated[UUID, BeforeValidator(_uuid_text), Field(json_schema_extra={"format": "uuid"})]
-Name = _text("invalid_name_format", 1, 100)
-Text = _text("invalid_text", 0, 255)
-Reason = _text("invalid_text", 0, 255)
-Reference = _text("invalid_text", 0, 140)
+Name = Annotated[str, _text("invalid_name_format", 1, 100), _shape(1, 100)]
+Text = Annotated[str, _text("invalid_text", 0, 255), _shape(0, 255)]
+Reason = Text
+Reference = Annotated[str, _text("invalid_text", 0, 140), _shape(0, 140)]
 Currency = Annotated[
     str,
     BeforeValidator(_check_currency),
@@ -169,10 +176,16 @@ MetadataIn = Annotated[
     BeforeValidator(_check_metadata),
     Field(max_length=MAX_METADATA_KEYS),
 ]
-Type = _one_of("invalid_account_type", get_args(AccountType))
-Status = _one_of("invalid_status", get_args(AccountStatus))
-TransferStatus = _one_of("invalid_status", ("pending", "posted", "voided", "expired"))
-Direction = _one_of("invalid_direction", ("credit", "debit"))
+_TYPES = get_args(AccountType)
+_STATUSES = get_args(AccountStatus)
+_TRANSFER_STATUSES = ("pending", "posted", "voided", "expired")
+_DIRECTIONS = ("credit", "debit")
+Type = Annotated[str, _one_of("invalid_account_type", _TYPES), _enum(_TYPES)]
+Status = Annotated[str, _one_of("invalid_status", _STATUSES), _enum(_STATUSES)]
+TransferStatus = Annotated[
+    str, _one_of("invalid_status", _TRANSFER_STATUSES), _enum(_TRANSFER_STATUSES)
+]
+Direction = Annotated[str, _one_of("invalid_direction", _DIRECTIONS), _enum(_DIRECTIONS)]
 Position = Annotated[int, Field(ge=0, le=2**62)]
 Limit = Annotated[int, Field(ge=1, le=1000)]
 Cursor = Annotated[str, Field(max_length=200)]
@@ -195,7 +208,7 @@ def in_currency(text: str, currency: str, parse: Callable[[str, str], int] = par
     try:
         return parse(text, currency)
     except Refusal as refusal:
-        raise ProblemError(refusal.reason, currency=currency, **refusal.details) from None
+        raise ProblemError(refusal.reason, **{"currency": currency} | refusal.details) from None
 
 
 class AccountIn(In):

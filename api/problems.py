@@ -18,13 +18,10 @@ PROBLEM_JSON = "application/problem+json"
 class ProblemError(Exception):
     """An answer other than success, raised anywhere at the edge."""
 
-    def __init__(
-        self, reason: str, *, headers: Mapping[str, str] | None = None, **details: object
-    ) -> None:
+    def __init__(self, reason: str, **details: object) -> None:
         super().__init__(reason)
         self.reason = reason
         self.details = details
-        self.headers = dict(headers or {})
 
 
 def shown(details: Mapping[str, object]) -> dict[str, object]:

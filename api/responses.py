@@ -160,6 +160,9 @@ class BatchItemOut(BaseModel):
     id: str | None
     status: str
     position: int | None = None
+    recorded_at: datetime | None = None
+    source: AccountAfterOut | None = None
+    destination: AccountAfterOut | None = None
     reason: str | None = None
     detail: str | None = None
     details: dict[str, Any] | None = None

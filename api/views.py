@@ -178,7 +178,15 @@ def batch_item(outcome: Outcome) -> Json:
             "details": shown(outcome.details),
         }
     assert isinstance(outcome.state, Transfer)
-    return {"id": outcome.id, "status": outcome.state.status, "position": outcome.position}
+    source, destination = outcome.accounts
+    return {
+        "id": outcome.id,
+        "status": outcome.state.status,
+        "position": outcome.position,
+        "recorded_at": outcome.recorded_at,
+        "source": account_after(source),
+        "destination": account_after(destination),
+    }
 
 
 def last_position(outcomes: Sequence[Outcome]) -> int:

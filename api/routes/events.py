@@ -10,7 +10,7 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 from pydantic import Field
 
 from api import views
-from api.freshness import Fresh
+from api.freshness import Fresh, log_has
 from api.models import Id, In, Limit, Position
 from api.problems import ProblemError
 from api.responses import EventPage, problems
@@ -45,6 +45,7 @@ async def list_events(filters: Annotated[EventFilters, Query()], state: Running)
     `next_cursor` is what to give as `after`. With a rare `topic` a page may be empty and still have
     more behind it.
     """
+    await log_has(state, filters.min_position)
     async with state.pool.connection() as conn:
         found = await log.read_events(conn, filters.after, filters.limit, topic=filters.topic)
     more = found.read_to < found.head
@@ -68,6 +69,7 @@ async def stream_events(
     stream_id: Id, filters: Annotated[StreamFilters, Query()], state: Running
 ) -> Response:
     """One aggregate's events after a version, in order; `next_cursor` is the next `after`."""
+    await log_has(state, filters.min_position)
     async with state.pool.connection() as conn:
         found = await log.stream_events(
             conn, stream_id, after_version=filters.after, limit=filters.limit + 1

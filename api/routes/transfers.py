@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
@@ -90,7 +90,7 @@ async def post_batch(request: Request, body: BatchIn, state: Running) -> Respons
     return await write(request, state, commands, render_batch, linked=body.linked)
 
 
-def _refused_item(item: object, reason: str, details: dict[str, object]) -> _Bad:
+def _refused_item(item: object, reason: str, details: Mapping[str, object]) -> _Bad:
     given = item.get("id") if isinstance(item, dict) else None
     return {
         "id": given if isinstance(given, str) else None,

@@ -72,10 +72,11 @@ class Sidecar:
         written."""
         try:
             if progress.refused_bytes:
-                # What a crash left behind the recorded size is going to be written again.
-                self._refused = self.refused_path.open("r+b")
-                self._refused.truncate(progress.refused_bytes)
-                self._refused.seek(0, os.SEEK_END)
+                self._refused = self.refused_path.open("ab")
+                if self._refused.tell() > progress.refused_bytes:
+                    # What a crash left behind that place is going to be written again.
+                    self._refused.truncate(progress.refused_bytes)
+                    self._refused.seek(0, os.SEEK_END)
             else:
                 self.refused_path.unlink(missing_ok=True)
             self.save(progress)

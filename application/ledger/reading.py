@@ -43,8 +43,8 @@ SELECT wanted.id, event.originator_version, event.topic, event.state
  ) AS event
  ORDER BY 2
 """
-"""Sorted twice: inside, so that each stream is read by the index on its versions whatever the planner
-thinks of the others; outside, since what parallel workers read comes in any order."""
+"""Sorted twice: inside, so that streams are read one by one by their index; outside, since a snapshot
+must come before its tail, and a UNION ALL promises no order."""
 
 _TAIL = """
 SELECT originator_id, topic, state, hash FROM events

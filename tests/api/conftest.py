@@ -45,8 +45,8 @@ class Bank:
         assert answer.status_code == 201, answer.text
         return str(answer.json()["id"])
 
-    def funded(self, amount: str = "100.00", currency: str = "EUR", **more: object) -> str:
-        account = self.open(currency=currency, **more)
+    def funded(self, amount: str = "100.00", currency: str = "EUR") -> str:
+        account = self.open(currency=currency)
         assert self.move(self.open("cash", currency), account, amount, currency).status_code == 201
         return account
 

@@ -201,5 +201,5 @@ def test_an_empty_batch_and_one_that_is_too_large_are_refused(bank: Bank) -> Non
     problem_of(
         bank.client.post("/api/transfers/batch", json={"transfers": []}), 400, "invalid_request"
     )
-    many = {"transfers": [{}] * 10_001}
+    many: dict[str, list[object]] = {"transfers": [{}] * 10_001}
     problem_of(bank.client.post("/api/transfers/batch", json=many), 400, "batch_too_large")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import closing
 from typing import Any
 
@@ -77,7 +77,7 @@ def test_a_streams_events_come_in_order(bank: Bank) -> None:
     assert not rest["has_more"]
 
 
-def _events(lines: Iterator[str]) -> Iterator[tuple[int, dict[str, Any]]]:
+def _events(lines: Iterator[str]) -> Generator[tuple[int, dict[str, Any]], None, None]:
     """Id and data of each event; an empty line ends one."""
     fields: dict[str, str] = {}
     for line in lines:
@@ -116,7 +116,7 @@ def test_the_event_stream_filters_by_topic_and_begins_where_asked(
     start = bank.head()
     bank.open(name="First")
     with httpx2.Client(base_url=base_url, timeout=30) as reader:
-        params = {"after": start, "topic": "account.opened"}
+        params: dict[str, str | int] = {"after": start, "topic": "account.opened"}
         with (
             reader.stream("GET", "/api/events/stream", params=params) as response,
             closing(_events(response.iter_lines())) as events,

@@ -85,8 +85,9 @@ def busy_history(ledger: Ledger, seed: int = 1, transfers: int = 300) -> dict[st
             commands.append(pay(random, accounts[currency], currency))
         for id_ in random.sample(begun, min(15, len(begun))):
             part = random.choice([None, None, "1"])
+            endings: list[Command] = [PostPending(id_, part), VoidPending(id_, "not wanted")]
             commands += [
-                random.choice([PostPending(id_, part), VoidPending(id_, "no longer wanted")]),
+                random.choice(endings),
                 ReverseTransfer(id_, uuid(random), part, "goods came back"),
             ]
         id_ = random.choice(accounts["EUR"][1:])

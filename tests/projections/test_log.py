@@ -12,6 +12,7 @@ from psycopg_pool import ConnectionPool
 
 from application.event_store.recorder import LogRecorder
 from application.ledger import Ledger
+from domain.events import Recorded
 from projections import log
 from projections.log import UnreadableEventError, read_batch
 from tests.conftest import Database
@@ -29,7 +30,7 @@ def test_batches_put_together_are_the_log(ledger: Ledger, conn: psycopg.Connecti
     open_accounts(ledger, 5)
     whole = recorded(conn)
     assert [event.position for event in whole] == list(range(1, log.head_position(conn) + 1))
-    parts = []
+    parts: list[Recorded] = []
     while batch := read_batch(conn, len(parts), 4):
         parts += batch
     assert parts == whole

@@ -8,9 +8,12 @@ from contextlib import contextmanager
 from typing import Any
 from uuid import UUID
 
+from eventsourcing.persistence import StoredEvent
 from psycopg import Connection
+from psycopg_pool import ConnectionPool
 
 from application.event_store.chain import COLUMNS, Break, Row, first_break
+from application.event_store.recorder import LogRecorder
 from domain import catalogue
 from domain.accounts import Account
 from domain.catalogue import AggregateState
@@ -105,3 +108,9 @@ def writers_waiting(conn: Connection[Any]) -> int:
     ).fetchone()
     assert row is not None
     return int(row[0])
+
+
+def write_raw(conninfo: str, stream_id: UUID, version: int, topic: str, state: bytes) -> None:
+    """Append one event as it stands, as another version of the product would."""
+    with ConnectionPool[Any](conninfo, min_size=1, max_size=1, open=True) as pool:
+        LogRecorder(pool).insert_events([StoredEvent(stream_id, version, topic, state)])

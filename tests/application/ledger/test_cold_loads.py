@@ -98,19 +98,6 @@ def test_a_snapshot_is_renewed_as_the_account_goes_on(
     assert load(database, [busy_account]) == {busy_account: state}
 
 
-def test_a_load_is_right_though_postgres_reads_with_several_workers(
-    busy_account: UUID, database: Database, admin: psycopg.Connection[Any]
-) -> None:
-    """What two workers read comes in any order: the tail may then be there before the snapshot."""
-    states = fold(admin)
-    with database.connect() as conn:
-        conn.execute(
-            "SET parallel_setup_cost = 0; SET parallel_tuple_cost = 0;"
-            " SET min_parallel_table_scan_size = 0; SET min_parallel_index_scan_size = 0"
-        )
-        assert reading.load(conn, list(states)) == states
-
-
 def test_a_small_cache_is_as_right_as_a_large_one(
     database: Database, admin: psycopg.Connection[Any]
 ) -> None:
