@@ -11,6 +11,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from psycopg_pool import PoolTimeout
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from api.problems import CATALOGUE, PROBLEM_JSON, ProblemError, render
 from api.state import correlation_of
@@ -77,12 +78,21 @@ async def _on_validation(request: Request, error: Exception) -> Response:
     return answer(request, *of_validation(errors))
 
 
+def _allowed(request: Request) -> str:
+    """The methods of all routes with this path: the framework names those of the first one only."""
+    methods: set[str] = set()
+    for route in request.app.state.routes:
+        if route.matches(request.scope)[0] is not Match.NONE:
+            methods |= route.methods
+    return ", ".join(sorted(methods))
+
+
 async def _on_http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     if error.status_code == 404:
         return answer(request, "route_not_found", {})
     if error.status_code == 405:
-        return answer(request, "method_not_allowed", {}, error.headers)
+        return answer(request, "method_not_allowed", {}, {"Allow": _allowed(request)})
     return answer(request, "invalid_json" if error.status_code == 400 else "invalid_request", {})
 
 

@@ -14,7 +14,7 @@ from fastapi import FastAPI
 from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
-from api import errors
+from api import description, errors
 from api.edge import Edge
 from api.local.postgres import EmbeddedPostgres
 from api.routes import accounts, events, health, projections, reports, transfers
@@ -119,8 +119,11 @@ def create_app(settings: Settings, conninfo: str) -> FastAPI:
     )
     app.add_middleware(Edge)
     errors.install(app)
-    for module in (accounts, transfers, reports, events, projections, health):
-        app.include_router(module.router)
+    routers = [m.router for m in (accounts, transfers, reports, events, projections, health)]
+    for router in routers:
+        app.include_router(router)
+    app.state.routes = [route for router in routers for route in router.routes]
+    description.install(app)
     return app
 
 

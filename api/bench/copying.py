@@ -27,11 +27,10 @@ class Copier:
         self._conn: Connection[Any] = psycopg.connect(admin_url, autocommit=True)
         self._conn.execute("CREATE TABLE copied (LIKE events INCLUDING ALL)")
         self._copied = 0
-        self.skip()
+        self.copy()  # what is in the log already, so that both tables hold the same
 
-    def skip(self) -> None:
-        """Take over what is in the log already, so that both tables hold the same."""
-        self.copy()
+    def close(self) -> None:
+        self._conn.close()
 
     def copy(self) -> float:
         """One round: rows per second. The rows are read and kept in memory beforehand."""

@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from itertools import count
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from api.bench.sizes import ACCOUNTS, BATCH
 from api.ids import new_id
@@ -65,17 +65,17 @@ def on_one(hot: UUID, accounts: Sequence[UUID]) -> Callable[[], Pair]:
 
 
 def submissions(
-    pair: Callable[[], Pair], batches: int, make_id: Callable[[], UUID] = new_id
+    pair: Callable[[], Pair], transfers: int, make_id: Callable[[], UUID] = new_id
 ) -> list[Submission]:
-    """Batches of 1,000 transfers of small amounts."""
-    made = []
-    for _ in range(batches):
-        commands = [
-            PostTransfer(make_id(), *pair(), 1 + n % 97, _CURRENCY, "Benchmark")
-            for n in range(BATCH)
-        ]
-        made.append(Submission(commands, _PROVENANCE))
-    return made
+    """Transfers of small amounts, in batches of 1,000."""
+    commands = [
+        PostTransfer(make_id(), *pair(), 1 + n % 97, _CURRENCY, "Benchmark")
+        for n in range(transfers)
+    ]
+    return [
+        Submission(commands[start : start + BATCH], _PROVENANCE)
+        for start in range(0, transfers, BATCH)
+    ]
 
 
 def post_all(ledger: Ledger, batches: Sequence[Submission]) -> float:
@@ -102,20 +102,21 @@ class Poster:
     """A ledger with accounts on a database of its own, and the rounds that it has to run."""
 
     def __init__(
-        self,
-        url: str,
-        batches: int,
-        *,
-        hot: bool = False,
-        make_id: Callable[[], UUID] = new_id,
+        self, url: str, round_transfers: int, *, hot: bool = False, random_ids: bool = False
     ) -> None:
         self.url = url
         self.ledger = Ledger(url)
         self.accounts = open_accounts(self.ledger)
-        self._batches = batches
-        self._make_id = make_id
+        self.transfers = 0
+        """Posted so far."""
+        self._round_transfers = round_transfers
+        self._make_id = uuid4 if random_ids else new_id
         self._pair = on_one(self.accounts[0], self.accounts[1:]) if hot else spread(self.accounts)
 
-    def post(self) -> float:
+    def post(self, transfers: int | None = None) -> float:
         """One round: transfers per second, from the first submission to the last answer."""
-        return post_all(self.ledger, submissions(self._pair, self._batches, self._make_id))
+        wanted = self._round_transfers if transfers is None else transfers
+        made = submissions(self._pair, wanted, self._make_id)
+        rate = post_all(self.ledger, made)
+        self.transfers += wanted
+        return rate

@@ -14,14 +14,14 @@ ACCOUNTS = 1_000
 @dataclass(frozen=True)
 class Sizes:
     rounds: int
-    batches: int
-    """Batches of 1,000 transfers in a round of bulk posting."""
+    round_transfers: int
+    """Transfers in a round of bulk posting."""
     library_transfers: int
     """Transfers in a round of plain eventsourcing, which is slower by two orders."""
     http_s: float
     """Seconds a round of requests takes."""
-    api_batches: int
     rebuild_events: int
+    rebuilds: int
     visible_s: float
     hot_entries: int
     cold_loads: int
@@ -29,22 +29,22 @@ class Sizes:
 
 FULL = Sizes(
     rounds=5,
-    batches=60,
+    round_transfers=40_000,
     library_transfers=400,
-    http_s=3.0,
-    api_batches=20,
+    http_s=2.5,
     rebuild_events=300_000,
+    rebuilds=3,
     visible_s=20.0,
     hot_entries=1_000_000,
     cold_loads=20,
 )
 QUICK = Sizes(
     rounds=2,
-    batches=10,
+    round_transfers=10_000,
     library_transfers=60,
-    http_s=1.0,
-    api_batches=3,
+    http_s=0.7,
     rebuild_events=60_000,
+    rebuilds=1,
     visible_s=5.0,
     hot_entries=100_000,
     cold_loads=5,

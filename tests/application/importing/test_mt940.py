@@ -67,7 +67,7 @@ def test_every_sample_is_read_whole(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", STATEMENTS_AND_LINES)
-def test_the_samples_add_up_but_for_abn_amro_which_leaves_lines_out(name: str) -> None:
+def test_the_samples_add_up_but_for_those_of_abn_amro(name: str) -> None:
     assert all(map(is_sum_right, sample(name))) == (name != "abnamro.sta")
 
 

@@ -1,0 +1,87 @@
+"""Sends commands at a steady rate and reads each one back as soon as it is visible, in a process of
+its own: `python -m api.bench.pace`."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Any
+
+from api.bench import children, client
+from api.bench.posting import BenchError
+
+_CREATED, _OK, _NOT_YET = 201, 200, 503
+_READY_S = 30.0
+_WARM_UP = 50
+_LATE_RATE = 0.95
+"""A generator that falls behind has not measured what it says."""
+
+
+class NotVisibleError(BenchError):
+    """The API gave up waiting for the read model."""
+
+
+class Pacer:
+    """Connections to the API, taken and given back by one command after the other."""
+
+    def __init__(self, port: int, commands: list[tuple[str, str]]) -> None:
+        self._port = port
+        self._commands = [(client.post("/api/transfers", body), read) for body, read in commands]
+        self._idle: list[client.Connection] = []
+
+    async def visible_ms(self, number: int) -> float:
+        """Milliseconds from sending a command until a read that must include it has answered."""
+        connection = self._idle.pop() if self._idle else await client.connect(self._port)
+        request, read = self._commands[number % len(self._commands)]
+        start = time.perf_counter()
+        posted = await connection.ask(request)
+        if posted.status != _CREATED:
+            raise BenchError(f"a command was answered {posted.status}: {posted.body[:200]!r}")
+        shown = await connection.ask(client.get(f"{read}?min_position={posted.position}"))
+        took = time.perf_counter() - start
+        if shown.status == _NOT_YET:
+            raise NotVisibleError(f"after {took:.1f} s a command was not visible yet")
+        if shown.status != _OK:
+            raise BenchError(f"a read was answered {shown.status}: {shown.body[:200]!r}")
+        self._idle.append(connection)
+        return took * 1000
+
+    async def warm_up(self) -> None:
+        """Some commands one by one, once the projector has begun."""
+        give_up = time.monotonic() + _READY_S
+        while True:
+            try:
+                await self.visible_ms(0)
+                break
+            except NotVisibleError:
+                if time.monotonic() > give_up:
+                    raise
+        for number in range(_WARM_UP):
+            await self.visible_ms(number)
+
+    async def run(self, per_second: int, seconds: float) -> list[float]:
+        """Each command's milliseconds, in order."""
+        total = int(per_second * seconds)
+        start = time.perf_counter()
+        tasks = []
+        for number in range(total):
+            wait_s = start + number / per_second - time.perf_counter()
+            await asyncio.sleep(max(wait_s, 0))
+            tasks.append(asyncio.create_task(self.visible_ms(number)))
+        sent_at = total / (time.perf_counter() - start)
+        if sent_at < _LATE_RATE * per_second:
+            raise BenchError(f"only {sent_at:.0f} of {per_second} commands/s could be sent")
+        return list(await asyncio.gather(*tasks))
+
+
+async def pace(
+    port: int, commands: list[tuple[str, str]], per_second: int, seconds: float
+) -> dict[str, Any]:
+    """Send (body, path of the read) pairs; answers the milliseconds of each."""
+    pacer = Pacer(port, commands)
+    await pacer.warm_up()
+    return {"visible_ms": await pacer.run(per_second, seconds)}
+
+
+if __name__ == "__main__":
+    children.answer(asyncio.run(pace(**children.question())))

@@ -1,0 +1,50 @@
+"""The API does what its description says, whatever is sent: schemathesis over the running server."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, given, settings
+from schemathesis.checks import not_a_server_error
+from schemathesis.core.result import Ok
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+
+from api.settings import Settings
+from api.wiring import create_app
+
+CHECKS = [
+    not_a_server_error,
+    status_code_conformance,
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+]
+
+SCHEMA = schemathesis.openapi.from_dict(create_app(Settings(), "").openapi())
+OPERATIONS = {
+    operation.label: operation
+    for operation in (r.ok() for r in SCHEMA.get_all_operations() if isinstance(r, Ok))
+    if operation.path != "/api/events/stream"  # it never ends
+}
+
+
+@pytest.mark.parametrize("label", sorted(OPERATIONS))
+def test_every_route_answers_as_described(base_url: str, label: str) -> None:
+    @settings(
+        max_examples=25, derandomize=True, deadline=None, suppress_health_check=list(HealthCheck)
+    )
+    @given(OPERATIONS[label].as_strategy())
+    def sent(case: schemathesis.Case[Any]) -> None:
+        # A random position never comes, and waiting for one is tested elsewhere.
+        if case.query:
+            case.query.pop("min_position", None)
+        case.call_and_validate(base_url=base_url, checks=CHECKS)
+
+    sent()

@@ -1,0 +1,320 @@
+"""Rebuilds: the same rows as the live read model, while it is read and written; refusals; failures."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from typing import Any
+
+import psycopg
+import pytest
+from msgspec.structs import replace
+
+from application.ledger import Ledger
+from domain.events import Recorded
+from projections import checkpoints, rebuild, schemas
+from projections.catalogue import READ_MODELS, ReadModel, UnknownReadModelError, read_model
+from projections.checkpoints import Checkpoint
+from projections.log import head_position
+from projections.rebuild import RebuildRefusedError
+from tests.conftest import Database
+from tests.projections.histories import busy_history, open_accounts
+from tests.projections.running import NAMES, caught_up, position, project_all, rows, running
+from tests.support.waiting import until
+
+
+def no_progress(done: int, total: int) -> None:
+    pass
+
+
+def schemas_of(conn: psycopg.Connection[Any]) -> list[str]:
+    found = conn.execute(
+        "SELECT nspname FROM pg_namespace WHERE nspname !~ '^pg_'"
+        " AND nspname NOT IN ('information_schema', 'public') ORDER BY 1"
+    )
+    return [name for (name,) in found]
+
+
+def shape(conn: psycopg.Connection[Any], schema: str) -> list[tuple[str, ...]]:
+    """A schema's columns and indexes."""
+    columns = conn.execute(
+        "SELECT table_name, column_name, data_type, is_nullable FROM information_schema.columns"
+        " WHERE table_schema = %s ORDER BY 1, ordinal_position",
+        (schema,),
+    ).fetchall()
+    indexes = conn.execute(
+        "SELECT indexname, indexdef FROM pg_indexes WHERE schemaname = %s ORDER BY 1", (schema,)
+    ).fetchall()
+    return [*columns, *indexes]
+
+
+def failing(model: ReadModel, at: int) -> ReadModel:
+    """The read model with a project that can't do the event at a position."""
+
+    def project(batch: Sequence[Recorded], db: psycopg.Cursor[Any]) -> None:
+        model.project(batch, db)
+        if any(event.position == at for event in batch):
+            raise ZeroDivisionError("out of order")
+
+    return replace(model, project=project)
+
+
+def test_a_rebuild_is_what_the_runner_made_in_rows_and_in_shape(
+    database: Database, ledger: Ledger, conn: psycopg.Connection[Any]
+) -> None:
+    with running(database.url):
+        busy_history(ledger, transfers=150)
+        caught_up(conn)
+    live = {name: (rows(conn, name), shape(conn, name)) for name in NAMES}
+    told: list[tuple[int, int]] = []
+    head = head_position(conn)
+    for name in NAMES:
+        done = rebuild.rebuild(database.url, name, lambda *progress: told.append(progress))
+        assert (done.name, done.position, done.events) == (name, head, head)
+        assert done.seconds > 0
+    assert {name: (rows(conn, name), shape(conn, name)) for name in NAMES} == live
+    assert told == [(head, head)] * 3
+    assert schemas_of(conn) == sorted(NAMES)
+
+
+def test_rebuilt_while_a_writer_posts_and_the_runner_runs(
+    database: Database,
+    ledger: Ledger,
+    conn: psycopg.Connection[Any],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(rebuild, "BATCH_EVENTS", 100)
+    monkeypatch.setattr(rebuild, "_SWAP_WITHIN_EVENTS", 50)
+    busy_history(ledger)
+    stop = threading.Event()
+
+    def post() -> None:
+        seed = 2
+        while not stop.is_set():
+            busy_history(ledger, seed=seed, transfers=30)
+            seed += 1
+
+    writer = threading.Thread(target=post)
+    with running(database.url):
+        writer.start()
+        try:
+            head = head_position(conn)
+            for _ in range(3):
+                for done in rebuild.rebuild_many(database.url, NAMES, no_progress):
+                    assert done.position >= head
+        finally:
+            stop.set()
+            writer.join()
+        caught_up(conn)
+    live = {name: rows(conn, name) for name in NAMES}
+    project_all(database.url)
+    assert {name: rows(conn, name) for name in NAMES} == live
+
+
+def test_reads_go_on_while_it_is_rebuilt_and_prepared_ones_see_the_new_rows(
+    database: Database, ledger: Ledger, conn: psycopg.Connection[Any]
+) -> None:
+    open_accounts(ledger, 5)
+    project_all(database.url)
+    stop, seen = threading.Event(), set()
+
+    def read() -> None:
+        with database.connect() as reader:
+            while not stop.is_set():
+                count = "SELECT count(*), count(*) FILTER (WHERE name = 'spoiled') FROM"
+                query = f"{count} balances.account".encode()
+                seen.add(reader.execute(query, prepare=True).fetchone())
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    try:
+        until(lambda: seen)
+        for _ in range(5):
+            conn.execute("UPDATE balances.account SET name = 'spoiled'")
+            until(lambda: (5, 5) in seen)
+            project_all(database.url, "balances")
+            seen.clear()
+            until(lambda: seen)
+            assert seen == {(5, 0)}
+    finally:
+        stop.set()
+        reader.join()
+
+
+def test_a_read_model_that_is_behind_is_not_seen_to_move_in_the_swap(
+    database: Database, ledger: Ledger, conn: psycopg.Connection[Any]
+) -> None:
+    with running(database.url):
+        open_accounts(ledger, 3)
+        caught_up(conn)
+    open_accounts(ledger, 3)
+    with conn.transaction():
+        # The live read model moves between the rebuild's last batch and its swap.
+        checkpoints.lock(conn, "entries")
+        thread = threading.Thread(target=project_all, args=(database.url, "entries"))
+        thread.start()
+        until(lambda: "entries_shadow" in schemas_of(conn))
+        until(lambda: _waits_for_checkpoint(database))
+        open_accounts(ledger, 3)
+        moved = head_position(conn)
+        conn.execute("UPDATE checkpoints SET position = %s WHERE name = 'entries'", (moved,))
+    thread.join(20)
+    assert position(conn, "entries") == moved
+    assert len(rows(conn, "entries")) == 12
+
+
+def _waits_for_checkpoint(database: Database) -> bool:
+    with database.connect(superuser=True) as admin:
+        return bool(
+            admin.execute(
+                "SELECT FROM pg_stat_activity WHERE datname = current_database()"
+                " AND application_name = 'daybook rebuild' AND wait_event_type = 'Lock'"
+            ).fetchall()
+        )
+
+
+def test_a_rebuild_brings_a_new_version_of_the_code_to_work(
+    database: Database, ledger: Ledger, conn: psycopg.Connection[Any]
+) -> None:
+    balances = read_model("balances")
+    open_accounts(ledger, 3)
+    project_all(database.url, "balances")
+    newer = replace(
+        balances, version=2, tables=f"{balances.tables}\nALTER TABLE account ADD colour text;"
+    )
+    insert = "COPY account (id, name, type, currency, owner_id, status, balance, held,"
+
+    def project(batch: Sequence[Recorded], db: psycopg.Cursor[Any]) -> None:
+        balances.project(batch, db)
+        db.execute("UPDATE account SET colour = 'red' WHERE colour IS NULL")
+
+    assert insert  # the old project names no column that the new table lacks
+    newer = replace(newer, project=project)
+    with running(database.url, [newer]):
+        until(lambda: position(conn, "balances"))
+        rebuild.rebuild(database.url, "balances", no_progress, [newer])
+        open_accounts(ledger, 3)
+        caught_up(conn, "balances")
+    assert conn.execute("SELECT DISTINCT colour FROM balances.account").fetchall() == [("red",)]
+    assert checkpoints.read(conn, "balances") == Checkpoint(head_position(conn), 2, None)
+
+
+def test_a_rebuild_mends_a_read_model_that_stands_still(
+    database: Database, ledger: Ledger, conn: psycopg.Connection[Any]
+) -> None:
+    open_accounts(ledger, 3)
+    head = head_position(conn)
+    entries = read_model("entries")
+    with running(database.url, [failing(entries, head)]):
+        until(lambda: (c := checkpoints.read(conn, "entries")) and c.error)
+    project_all(database.url, "entries")
+    assert checkpoints.read(conn, "entries") == Checkpoint(head, 1, None)
+    assert len(rows(conn, "entries")) == 4
+
+
+def test_two_rebuilds_of_one_read_model_are_refused(
+    database: Database, ledger: Ledger, conn: psycopg.Connection[Any]
+) -> None:
+    open_accounts(ledger, 3)
+    refusals: list[str] = []
+
+    def again(done: int, total: int) -> None:
+        with pytest.raises(RebuildRefusedError) as caught:
+            rebuild.rebuild_many(database.url, ["balances", "entries"], no_progress)
+        refusals.append(str(caught.value))
+        rebuild.rebuild(database.url, "balances", no_progress)
+
+    rebuild.rebuild(database.url, "entries", again)
+    assert refusals == ["entries is being rebuilt already: wait for that rebuild, or stop it"]
+    assert (len(rows(conn, "balances")), len(rows(conn, "entries"))) == (3, 4)
+
+
+def test_what_a_killed_rebuild_left_is_begun_anew(
+    database: Database, ledger: Ledger, conn: psycopg.Connection[Any]
+) -> None:
+    open_accounts(ledger, 3)
+    project_all(database.url)
+    before = rows(conn, "entries")
+
+    def kill(done: int, total: int) -> None:
+        with database.connect(superuser=True) as admin:
+            admin.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                " WHERE datname = current_database() AND application_name = 'daybook rebuild'"
+            )
+
+    with pytest.raises(psycopg.OperationalError):
+        rebuild.rebuild(database.url, "entries", kill)
+    assert schemas_of(conn) == sorted([*NAMES, "entries_shadow"])
+    conn.execute("CREATE SCHEMA entries_previous")  # as if killed a moment later
+    project_all(database.url, "entries")
+    assert rows(conn, "entries") == before
+    assert schemas_of(conn) == sorted(NAMES)
+
+
+def test_a_rebuild_that_fails_leaves_the_live_read_model_alone(
+    database: Database, ledger: Ledger, conn: psycopg.Connection[Any]
+) -> None:
+    open_accounts(ledger, 3)
+    project_all(database.url)
+    before = {name: rows(conn, name) for name in NAMES}
+    models = [read_model("balances"), failing(read_model("entries"), 7)]
+    with pytest.raises(ZeroDivisionError):
+        rebuild.rebuild_many(database.url, ["balances", "entries"], no_progress, models)
+    assert {name: rows(conn, name) for name in NAMES} == before
+    assert schemas_of(conn) == sorted(NAMES)
+
+
+def test_a_read_model_is_built_that_never_was(
+    database: Database, ledger: Ledger, conn: psycopg.Connection[Any]
+) -> None:
+    open_accounts(ledger, 3)
+    project_all(database.url, "transfers")
+    assert schemas_of(conn) == ["transfers"]
+    assert len(rows(conn, "transfers")) == 2
+    assert position(conn, "transfers") == head_position(conn)
+
+
+def test_an_unknown_name_is_answered_with_the_known_ones(database: Database) -> None:
+    with pytest.raises(
+        UnknownReadModelError,
+        match="no read model is called 'sums'; there are: balances, entries, transfers",
+    ):
+        rebuild.rebuild(database.url, "sums", no_progress)
+
+
+def test_views_of_analysts_are_not_dropped_behind_their_backs(
+    database: Database, conn: psycopg.Connection[Any]
+) -> None:
+    project_all(database.url)
+    conn.execute("CREATE SCHEMA reports")
+    conn.execute("CREATE VIEW reports.rich AS SELECT id FROM balances.account WHERE balance > 9")
+    with pytest.raises(RebuildRefusedError, match=r"reports\.rich would be lost"):
+        rebuild.rebuild(database.url, "balances", no_progress)
+    rebuild.rebuild(database.url, "entries", no_progress)
+    conn.execute("DROP VIEW reports.rich")
+    rebuild.rebuild(database.url, "balances", no_progress)
+
+
+def test_a_long_query_on_the_old_tables_does_not_hold_up_the_swap(
+    database: Database,
+    ledger: Ledger,
+    conn: psycopg.Connection[Any],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(rebuild, "_DROP_WAIT_S", 0.01)
+    open_accounts(ledger, 3)
+    project_all(database.url)
+    with database.connect() as analyst, analyst.transaction():
+        analyst.execute("SELECT FROM entries.entry")
+        project_all(database.url, "entries")
+        assert len(rows(conn, "entries")) == 4
+        assert schemas.exists(conn, "entries_previous")
+    project_all(database.url, "entries")
+    assert schemas_of(conn) == sorted(NAMES)
+
+
+def test_every_read_model_has_a_schema_of_its_own_name() -> None:
+    names = [model.name for model in READ_MODELS]
+    assert len(set(names)) == len(names)
+    assert not any(name.endswith(("_shadow", "_previous")) for name in names)
