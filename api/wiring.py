@@ -62,6 +62,27 @@ def migrate(admin_url: str) -> list[runner.Migration]:
         return runner.up(conn)
 
 
+def require_migrated(conninfo: str) -> None:
+    """Raises `MigrationError` when the database is behind this version: a server on it would only
+    fail later. Reads as the application's role, which may not migrate."""
+    with psycopg.connect(conninfo, autocommit=True) as conn:
+        row = conn.execute("SELECT to_regclass('schema_migrations') IS NOT NULL").fetchone()
+        behind = row is None or not row[0] or runner.pending(conn)
+    if behind:
+        raise runner.MigrationError("the database is not migrated: run `daybook migrate up` first")
+
+
+@contextmanager
+def ready_database(settings: Settings) -> Iterator[str]:
+    """The connection string of a migrated database: the embedded one is migrated on the way,
+    another one only by `daybook migrate up`."""
+    with database(settings) as (conninfo, admin_url):
+        if settings.DATABASE_URL is None:
+            migrate(admin_url)
+        require_migrated(conninfo)
+        yield conninfo
+
+
 def make_ledger(settings: Settings, conninfo: str) -> Ledger:
     return Ledger(
         conninfo,
@@ -74,10 +95,8 @@ def make_ledger(settings: Settings, conninfo: str) -> Ledger:
 def open_ledger() -> Iterator[tuple[Ledger, str]]:
     """A ledger for the command line, with its connection string: beside a running server or alone."""
     settings = load_settings()
-    with database(settings) as (conninfo, admin_url):
-        migrate(admin_url)
-        with make_ledger(settings, conninfo) as ledger:
-            yield ledger, conninfo
+    with ready_database(settings) as conninfo, make_ledger(settings, conninfo) as ledger:
+        yield ledger, conninfo
 
 
 def create_app(settings: Settings, conninfo: str) -> FastAPI:

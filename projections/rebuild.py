@@ -26,6 +26,8 @@ BATCH_EVENTS = 20_000
 _SWAP_WITHIN_EVENTS = 2_000
 """How near to the live read model the shadow must be before that one is held still for the swap."""
 
+_MAX_ROUNDS_LOST = 10
+
 _DROP_WAIT_S = 10
 """How long to wait for queries that still read the old tables. After that, the next rebuild drops them."""
 
@@ -128,17 +130,18 @@ def _dropping_shadows_on_failure(
 
 def _fill(conn: Connection[Any], models: Sequence[ReadModel], progress: Progress) -> int:
     """Project the log up to its head into the shadows; answers the position reached."""
-    position = 0
-    while True:
+    position, head = 0, head_position(conn)
+    while position < head:
         with gc_paused():
             batch = read_batch(conn, position, BATCH_EVENTS)
-            if not batch:
-                return position
             for model in models:
                 with conn.transaction():
                     _project(conn, model, batch)
-        position = batch[-1].position
-        progress(position, max(position, head_position(conn)))
+        position += len(batch)
+        if len(batch) == BATCH_EVENTS:  # what came meanwhile goes in faster now than with indexes
+            head = head_position(conn)
+        progress(position, max(position, head))
+    return position
 
 
 def _project(conn: Connection[Any], model: ReadModel, events: Sequence[Recorded]) -> None:
@@ -151,19 +154,31 @@ def _project(conn: Connection[Any], model: ReadModel, events: Sequence[Recorded]
         conn.execute("SET LOCAL search_path TO DEFAULT")
 
 
-def _swap_in(conn: Connection[Any], model: ReadModel, position: int) -> int:
-    """Bring the shadow to where the live read model is and put it in its place; answers where."""
-    while head_position(conn) - position > _SWAP_WITHIN_EVENTS:
+def _chase(conn: Connection[Any], model: ReadModel, position: int) -> int:
+    """Bring a shadow near the head. A writer that is faster than this is not chased for ever."""
+    nearest, rounds_lost = head_position(conn), 0
+    while rounds_lost < _MAX_ROUNDS_LOST:
+        distance = head_position(conn) - position
+        if distance <= _SWAP_WITHIN_EVENTS:
+            break
+        rounds_lost = 0 if distance < nearest else rounds_lost + 1
+        nearest = min(nearest, distance)
         with conn.transaction():
             position = _advance(conn, model, position, position + BATCH_EVENTS)
+    return position
+
+
+def _swap_in(conn: Connection[Any], model: ReadModel, position: int) -> int:
+    """Bring the shadow to where the live read model is and put it in its place; answers where."""
+    position = _chase(conn, model, position)
     with conn.transaction():
         # The rows must be as safe as any before the old ones go.
         conn.execute("SET LOCAL synchronous_commit TO on")
         live = checkpoints.lock(conn, model.name)
-        if live is not None:
-            # Exactly as far as the live one, so that no reader sees the read model move in the swap.
-            while position < live.position:
-                position = _advance(conn, model, position, live.position)
+        # Exactly as far as the live one, so that no reader sees the read model move in the swap.
+        target = 0 if live is None else min(live.position, head_position(conn))
+        while position < target:
+            position = _advance(conn, model, position, target)
         if schemas.exists(conn, model.name):
             schemas.rename(conn, model.name, _previous(model))
         schemas.rename(conn, _shadow(model), model.name)
@@ -176,10 +191,8 @@ def _swap_in(conn: Connection[Any], model: ReadModel, position: int) -> int:
 def _advance(conn: Connection[Any], model: ReadModel, position: int, to: int) -> int:
     """Inside a transaction, bring a shadow one batch further, at most to a position."""
     batch = read_batch(conn, position, min(BATCH_EVENTS, to - position))
-    if not batch:
-        return to
     _project(conn, model, batch)
-    return batch[-1].position
+    return position + len(batch)
 
 
 def _drop_previous(conn: Connection[Any], model: ReadModel) -> None:

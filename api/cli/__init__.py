@@ -13,8 +13,12 @@ from api.cli import bench, config, imports, ledger, projections, serving
 from api.local.errors import LocalServerError
 from api.server import PortInUseError
 from api.settings import SettingsError
+from application.ledger import WriteFailedError
 from domain.refusals import Refusal
 from migrations.runner import MigrationError
+from projections.catalogue import UnknownReadModelError
+from projections.log import UnreadableEventError
+from projections.rebuild import RebuildRefusedError
 
 HELP = """An event-sourced double-entry ledger on Postgres.
 
@@ -41,13 +45,25 @@ app.add_typer(
 )
 bench.add_to(app)
 
+_SAID_PLAINLY = (
+    LocalServerError,
+    PortInUseError,
+    SettingsError,
+    MigrationError,
+    UnknownReadModelError,
+    RebuildRefusedError,
+    UnreadableEventError,
+    WriteFailedError,
+)
+"""Errors whose message says what happened and what to do."""
+
 
 def main() -> None:
     """Run the command line; expected errors are a sentence, not a trace."""
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     try:
         app()
-    except (LocalServerError, PortInUseError, SettingsError, MigrationError) as error:
+    except _SAID_PLAINLY as error:
         _fail(str(error))
     except Refusal as refusal:
         from api.problems import explain

@@ -169,7 +169,7 @@ def tail(
     as_json: Json = False,
 ) -> None:
     """Follow the log: one line an event, until Ctrl-C."""
-    with wiring.database(load_settings()) as (conninfo, _):
+    with wiring.ready_database(load_settings()) as conninfo:
         asyncio.run(_follow(conninfo, after, as_json=as_json))
 
 

@@ -50,10 +50,9 @@ def rebuild_projection(
         TimeRemainingColumn(),
     )
     with (
-        wiring.database(load_settings()) as (conninfo, admin_url),
+        wiring.ready_database(load_settings()) as conninfo,
         Progress(*columns, disable=as_json, transient=True) as bar,
     ):
-        wiring.migrate(admin_url)
         task = bar.add_task(f"rebuilding {name}", total=None)
         done = rebuild(
             conninfo, name, lambda part, whole: bar.update(task, completed=part, total=whole)

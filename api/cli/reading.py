@@ -24,8 +24,7 @@ _POLL_S = 0.02
 
 def read(ask: Callable[[AsyncConnection[Any]], Awaitable[T]], *, fresh: bool = True) -> T:
     """What a query answers; with `fresh` after the read models have everything that is in the log."""
-    with wiring.database(load_settings()) as (conninfo, admin_url):
-        wiring.migrate(admin_url)
+    with wiring.ready_database(load_settings()) as conninfo:
         if fresh:
             catch_up(conninfo)
 

@@ -10,7 +10,6 @@ import threading
 import time
 from typing import Annotated
 
-import psycopg
 import typer
 
 from api import demo, wiring
@@ -20,7 +19,6 @@ from api.local.signals import StopSignals
 from api.local.supervisor import Child, Supervisor
 from api.server import check_address, serve
 from api.settings import Settings, load_settings
-from migrations import runner
 from projections.runner import Runner
 
 _POLL_S = 0.1
@@ -117,8 +115,7 @@ Ctrl-C stops it; the data stay in {settings.DATA_DIR}/ for the next time.
 def serve_api() -> None:
     """Serve the API on a migrated database, until SIGTERM or Ctrl-C."""
     settings = load_settings()
-    with wiring.database(settings) as (conninfo, admin_url):
-        _require_migrated(admin_url)
+    with wiring.ready_database(settings) as conninfo:
         serve(settings, conninfo)
 
 
@@ -127,20 +124,10 @@ def project() -> None:
     settings = load_settings()
     logging.getLogger("daybook").setLevel(settings.LOG_LEVEL)
     stop = threading.Event()
-    with wiring.database(settings) as (conninfo, admin_url):
-        _require_migrated(admin_url)
+    with wiring.ready_database(settings) as conninfo:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stop.set())
         Runner(conninfo).run(stop)
-
-
-def _require_migrated(admin_url: str) -> None:
-    """The roles wait for no migration: a server that is ahead of its database would only fail later."""
-    with psycopg.connect(admin_url, autocommit=True) as conn:
-        row = conn.execute("SELECT to_regclass('schema_migrations') IS NOT NULL").fetchone()
-        missing = row is None or not row[0] or runner.pending(conn)
-    if missing:
-        raise runner.MigrationError("the database is not migrated: run `daybook migrate up` first")
 
 
 def _say(text: str) -> None:

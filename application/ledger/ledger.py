@@ -27,6 +27,20 @@ _RETRY_S = (0.0, 0.05, 0.1, 0.2, 0.4, 0.8, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.
 """Waits before each attempt to reach the database again: about ten seconds in all."""
 
 
+_LOST = (psycopg.OperationalError, psycopg.InterfaceError)
+
+_CONNECTION: dict[str, Any] = {
+    "application_name": "daybook ledger",
+    "connect_timeout": 5,
+    # A writer that hangs while it holds the head would stop all others: the server ends its
+    # transaction, and the network's silence counts as a lost connection.
+    "options": "-c idle_in_transaction_session_timeout=10s",
+    "tcp_user_timeout": 15_000,
+    "keepalives_idle": 5,
+    "keepalives_interval": 5,
+}
+
+
 class QueueFullError(Exception):
     """So many commands wait that a new one would wait too long. Try again after `retry_after_s`."""
 
@@ -190,7 +204,7 @@ class Ledger:
                 conn = self._connection()
                 batch = Batch(conn, self._cache, submissions)
                 batch.run()
-            except (psycopg.OperationalError, psycopg.InterfaceError) as error:
+            except _LOST as error:
                 last = error
                 self._drop_connection()
                 if batch is not None and batch.proof.commit_sent and self._was_committed(batch):
@@ -211,7 +225,7 @@ class Ledger:
                 time.sleep(wait_s)
             try:
                 return batch.proof.is_in(self._connection())
-            except (psycopg.OperationalError, psycopg.InterfaceError) as error:
+            except _LOST as error:
                 last = error
                 self._drop_connection()
         raise WriteFailedError(
@@ -220,15 +234,13 @@ class Ledger:
 
     def _connection(self) -> Connection[Any]:
         if self._conn is None or self._conn.closed:
-            self._conn = psycopg.connect(
-                self._conninfo, autocommit=True, application_name="daybook ledger"
-            )
+            self._conn = psycopg.connect(self._conninfo, autocommit=True, **_CONNECTION)
         return self._conn
 
     def _roll_back(self) -> None:
         try:
             self._connection().execute("ROLLBACK")
-        except (psycopg.OperationalError, psycopg.InterfaceError):
+        except _LOST:
             self._drop_connection()
 
     def _drop_connection(self) -> None:

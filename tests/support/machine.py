@@ -11,7 +11,7 @@ from uuid import UUID
 
 import psycopg
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 from msgspec.structs import replace
 
 from application.event_store.chain import COLUMNS, GENESIS, Break, Row, first_break
@@ -37,15 +37,17 @@ START = datetime(2100, 1, 1, tzinfo=UTC)
 
 NOBODY = UUID(int=0)
 
-numbers = st.integers(0, 9)
+numbers = st.integers(0, 99)
 amounts = st.integers(0, 60)
 writers = st.integers(0, 2)
+
+KINDS = {
+    "transfer": 5, "hold": 5, "up to": 1, "conditional": 1, "post": 3, "void": 1, "expire": 1,
+    "reverse": 3, "status": 1, "reopen": 2,
+}  # fmt: skip
 Intent = tuple[str, int, int, int, bool, bool]
 intents: st.SearchStrategy[Intent] = st.tuples(
-    st.sampled_from(
-        ["transfer", "transfer", "transfer", "hold", "hold", "post", "void", "expire", "reverse"]
-        + ["status", "conditional", "up to", "reopen"]
-    ),
+    st.sampled_from([kind for kind, weight in KINDS.items() for _ in range(weight)]),
     numbers,
     numbers,
     amounts,
@@ -76,6 +78,7 @@ class LedgerMachine(RuleBasedStateMachine):
         self.model = Model(START)
         self.last_id = 0
         self.sent: list[tuple[list[Command], bool]] = []
+        self.done: list[tuple[list[Command], bool]] = []
         self.verified = 0, GENESIS
 
     def look(self, conn: psycopg.Connection[Any]) -> None:
@@ -95,6 +98,8 @@ class LedgerMachine(RuleBasedStateMachine):
                 OpenAccount(self.new_id(), "shop", "merchant", "JPY"),
             ]
         self.send(0, commands, linked=True)
+        house, shop, *_ = self.model.accounts
+        self.send(0, [PostTransfer(self.new_id(), house, shop, 80, "EUR")])
 
     @rule(
         writer=writers,
@@ -113,17 +118,17 @@ class LedgerMachine(RuleBasedStateMachine):
     def send_several(self, writer: int, several: list[Intent], linked: bool) -> None:
         self.send(writer, [self.command(intent) for intent in several], linked=linked)
 
-    @precondition(lambda self: self.sent)
-    @rule(writer=writers, number=st.integers(0, 99))
-    def send_again(self, writer: int, number: int) -> None:
-        commands, linked = self.sent[number % len(self.sent)]
+    @rule(
+        writer=writers,
+        number=numbers,
+        way=st.sampled_from(["as it was", "as it was", "whatever came of it", "with changes"]),
+    )
+    def send_again(self, writer: int, number: int, way: str) -> None:
+        latest = (self.sent if way == "whatever came of it" else self.done)[-12:]
+        commands, linked = latest[number % len(latest)]
+        if way == "with changes":
+            commands = [altered(command) for command in commands]
         self.send(writer, commands, linked=linked)
-
-    @precondition(lambda self: self.sent)
-    @rule(writer=writers, number=st.integers(0, 99))
-    def send_again_with_other_content(self, writer: int, number: int) -> None:
-        commands, linked = self.sent[number % len(self.sent)]
-        self.send(writer, [altered(command) for command in commands], linked=linked)
 
     @rule(seconds=st.sampled_from([1, 30, 61]))
     def let_time_pass(self, seconds: int) -> None:
@@ -194,14 +199,19 @@ class LedgerMachine(RuleBasedStateMachine):
         future = self.ledgers[writer].submit(submission(*commands, linked=linked))
         outcomes = future.result(30).outcomes
         assert [told(outcome) for outcome in outcomes] == expected
-        if not any(sent is commands for sent, _ in self.sent):
-            self.sent.append((commands, linked))
+        self.sent.append((commands, linked))
+        if any(isinstance(answer, Yes) for answer in expected):
+            self.done.append((commands, linked))
 
     def command(self, intent: Intent) -> Command:
         kind, one, other, amount, flag, twist = intent
-        source, destination = self.account(one), self.account(other)
+        source = self.account(one, [*self.model.accounts])
         currency = self.model.accounts[source].currency if source != NOBODY else "EUR"
-        transfer = self.transfer(one * 10 + other)
+        others = [
+            a.id for a in self.model.accounts.values() if a.currency == currency and a.id != source
+        ]
+        destination = self.account(other, [*self.model.accounts] if other > 90 else others)
+        transfer = self.transfer(one)
         part = None if flag else text(amount, self.model.transfers.get(transfer))
         plain = PostTransfer(self.new_id(), source, destination, amount, currency)
         match kind:
@@ -213,7 +223,7 @@ class LedgerMachine(RuleBasedStateMachine):
                 return replace(plain, up_to=True)
             case "conditional":
                 wanted = (
-                    Condition(source, version=one)
+                    Condition(source, version=one % 10)
                     if flag
                     else Condition(source, balance_at_least=amount)
                 )
@@ -232,14 +242,14 @@ class LedgerMachine(RuleBasedStateMachine):
                 statuses = ["frozen", "inactive", "suspended", "closed", "closed"]
                 return ChangeAccountStatus(source, statuses[amount % 5])
 
-    def account(self, number: int) -> UUID:
+    def account(self, number: int, accounts: list[UUID]) -> UUID:
         """One of the accounts; now and then one that does not exist."""
-        return [*self.model.accounts, NOBODY][number % (len(self.model.accounts) + 1)]
+        return NOBODY if number in {13, 97} else accounts[number % len(accounts)]
 
     def transfer(self, number: int) -> UUID:
-        """One of the latest transfers, or a stranger's."""
-        latest = [*self.model.transfers][-5:]
-        return [*latest, NOBODY][number % (len(latest) + 1)]
+        """One of the latest transfers; now and then one that does not exist."""
+        latest = [*self.model.transfers][-6:]
+        return NOBODY if number in {13, 97} else latest[number % len(latest)]
 
     def new_id(self) -> UUID:
         self.last_id += 1

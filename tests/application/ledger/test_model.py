@@ -23,7 +23,7 @@ def test_the_ledger_answers_any_sequence_of_commands_as_the_model_does(
     run_state_machine_as_test(
         Machine,
         settings=settings(
-            max_examples=60,
+            max_examples=50,
             stateful_step_count=40,
             deadline=None,
             suppress_health_check=list(HealthCheck),

@@ -1,0 +1,171 @@
+"""Freshness: waits end within milliseconds of what they wait for, and outlive lost connections."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import psycopg
+import pytest
+
+from application.ledger import Ledger
+from projections import checkpoints
+from projections.freshness import Freshness, Watermark
+from projections.log import head_position
+from tests.conftest import Database
+from tests.projections.histories import open_accounts
+from tests.projections.running import caught_up, running
+from tests.projections.test_runner import end_connections
+
+
+@asynccontextmanager
+async def freshness(database: Database) -> AsyncIterator[Freshness]:
+    """One that has heard of the read model `any`."""
+    async with Freshness(database.url) as fresh:
+        assert await fresh.wait_for("any", 1, 10)
+        yield fresh
+
+
+@pytest.fixture(autouse=True)
+def any_read_model(conn: psycopg.Connection[Any]) -> None:
+    checkpoints.put(conn, "any", 1, 1)
+
+
+def move(conn: psycopg.Connection[Any], position: int, name: str = "any") -> None:
+    with conn.transaction():
+        checkpoints.put(conn, name, position, 1)
+        checkpoints.notify(conn, name, position)
+
+
+async def later(wait: Awaitable[bool]) -> asyncio.Task[bool]:
+    """The wait, begun."""
+    task = asyncio.ensure_future(wait)
+    await asyncio.sleep(0)
+    assert isinstance(task, asyncio.Task)
+    assert not task.done()
+    return task
+
+
+def test_a_wait_ends_when_the_read_model_gets_there(
+    database: Database, conn: psycopg.Connection[Any]
+) -> None:
+    async def run() -> None:
+        async with freshness(database) as fresh:
+            far, near = await later(fresh.wait_for("any", 7, 10)), fresh.wait_for("any", 5, 10)
+            near = await later(near)
+            move(conn, 9, name="other")
+            move(conn, 6)
+            started = time.monotonic()
+            assert await near
+            assert time.monotonic() - started < 1
+            assert not far.done()
+            move(conn, 7)
+            assert await far
+            assert await fresh.wait_for("any", 7, 0)
+            assert fresh.position("any") == 7
+            assert fresh.position("never heard of") == 0
+
+    asyncio.run(run())
+
+
+def test_a_wait_that_takes_too_long_is_given_up(database: Database) -> None:
+    async def run() -> None:
+        async with freshness(database) as fresh:
+            assert not await fresh.wait_for("any", 2, 0.01)
+            assert not await fresh.wait_for("never heard of", 1, 0.01)
+            assert not await fresh.log_moved(0, timeout_s=0.01)
+
+    asyncio.run(run())
+
+
+def test_who_gave_up_does_not_pile_up() -> None:
+    async def run() -> Watermark:
+        mark = Watermark()
+        stays = await later(mark.reached(10**15, None))
+        for n in range(100):
+            assert not await mark.reached(10**15 + n, 0)
+        gone = await later(mark.reached(3, 10))
+        gone.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await gone
+        assert len(mark._waiting) == 1
+        mark.set(10**15)
+        assert await stays
+        return mark
+
+    assert asyncio.run(run())._waiting == []
+
+
+def test_a_write_is_visible_in_all_read_models_soon_after_it(
+    database: Database, ledger: Ledger, conn: psycopg.Connection[Any]
+) -> None:
+    async def run() -> None:
+        async with freshness(database) as fresh:
+            for _ in range(5):
+                moved = await later(fresh.log_moved(fresh.head))
+                await asyncio.to_thread(open_accounts, ledger, 2)
+                assert await moved
+                head = head_position(conn)
+                for name in ("balances", "entries", "transfers"):
+                    assert await fresh.wait_for(name, head, 10)
+                assert fresh.head == head
+
+    with running(database.url):
+        open_accounts(ledger, 2)
+        caught_up(conn)
+        asyncio.run(run())
+
+
+def test_it_starts_with_what_is_already_there(
+    database: Database, ledger: Ledger, conn: psycopg.Connection[Any]
+) -> None:
+    open_accounts(ledger, 2)
+    move(conn, 3)
+
+    async def run() -> None:
+        async with freshness(database) as fresh:
+            assert await fresh.log_moved(head_position(conn) - 1, 10)
+            assert (fresh.position("any"), fresh.head) == (3, head_position(conn))
+
+    asyncio.run(run())
+
+
+def test_a_lost_connection_is_made_up_for(
+    database: Database, conn: psycopg.Connection[Any]
+) -> None:
+    async def run() -> None:
+        async with freshness(database) as fresh:
+            for position in (5, 6, 7):
+                wait = await later(fresh.wait_for("any", position, 20))
+                end_connections(database, "daybook freshness")
+                checkpoints.put(conn, "any", position, 1)  # nobody hears of it
+                assert await wait
+
+    asyncio.run(run())
+
+
+def test_without_a_database_waits_end_in_time(database: Database) -> None:
+    async def run() -> None:
+        nowhere = database.url.replace(database.name, "not_there")
+        async with Freshness(nowhere) as fresh:
+            assert not await fresh.wait_for("any", 1, 0.1)
+
+    asyncio.run(run())
+
+
+def test_a_read_model_that_went_back_is_known_to_be_behind(
+    database: Database, conn: psycopg.Connection[Any]
+) -> None:
+    async def run() -> None:
+        async with freshness(database) as fresh:
+            move(conn, 9)
+            assert await fresh.wait_for("any", 9, 10)
+            move(conn, 2)
+            move(conn, 1, name="afterwards")
+            assert await fresh.wait_for("afterwards", 1, 10)
+            assert not await fresh.wait_for("any", 9, 0)
+
+    asyncio.run(run())

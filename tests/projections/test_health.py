@@ -1,0 +1,87 @@
+"""What operators are told of read models."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import psycopg
+from msgspec.structs import replace
+
+from application.ledger import Ledger
+from projections import checkpoints
+from projections.catalogue import READ_MODELS, read_model
+from projections.health import ModelStatus, status
+from projections.log import head_position
+from tests.conftest import Database
+from tests.projections.histories import open_accounts
+from tests.projections.running import NAMES, ask, caught_up, project_all, running
+from tests.projections.test_rebuild import failing
+from tests.projections.test_runner import holders
+from tests.support.waiting import until
+
+
+def by_name(database: Database) -> dict[str, ModelStatus]:
+    return {s.name: s for s in ask(database.url, status)}
+
+
+def test_in_good_order(database: Database, ledger: Ledger, conn: psycopg.Connection[Any]) -> None:
+    with running(database.url):
+        open_accounts(ledger, 3)
+        caught_up(conn)
+        head = head_position(conn)
+        assert ask(database.url, status) == [
+            ModelStatus(name, head, head, 0, 0.0, "ok", None, 1, 1) for name in NAMES
+        ]
+
+
+def test_without_a_runner(
+    database: Database, ledger: Ledger, conn: psycopg.Connection[Any]
+) -> None:
+    assert {s.health for s in by_name(database).values()} == {"not running"}
+    project_all(database.url, "entries")
+    open_accounts(ledger, 3)
+    head = head_position(conn)
+    for found in by_name(database).values():
+        assert (found.position, found.head, found.lag_events) == (0, head, head)
+        assert found.health == "not running"
+        assert 0 < found.lag_s < 60
+    project_all(database.url, "entries")
+    found = by_name(database)["entries"]
+    assert (found.position, found.lag_events, found.lag_s) == (head, 0, 0)
+
+
+def test_a_failing_one_says_why_and_how_old_its_last_view_is(
+    database: Database, ledger: Ledger, conn: psycopg.Connection[Any]
+) -> None:
+    broken = failing(read_model("entries"), 5)
+    with running(database.url, [broken, read_model("balances")]):
+        open_accounts(ledger, 2)
+        until(lambda: by_name(database)["entries"].health == "failing")
+        caught_up(conn, "balances")
+        found = by_name(database)
+    assert found["balances"].health == "ok"
+    assert found["entries"].position == 4
+    assert found["entries"].error == (
+        "fails at 5 (account.credited): ZeroDivisionError: out of order"
+    )
+    assert (found["entries"].lag_events, found["entries"].lag_s > 0) == (1, True)
+
+
+def test_other_code_asks_for_a_rebuild_whatever_else_is_the_matter(
+    database: Database, conn: psycopg.Connection[Any]
+) -> None:
+    project_all(database.url)
+    checkpoints.record_error(conn, "entries", 1, "old trouble")
+    newer = [replace(model, version=2) for model in READ_MODELS]
+    for found in ask(database.url, status, newer):
+        assert (found.health, found.built_by, found.code_version) == ("stale version", 1, 2)
+
+
+def test_a_runner_of_another_database_does_not_count(
+    database: Database, conn: psycopg.Connection[Any]
+) -> None:
+    with running(database.url):
+        until(lambda: holders(conn, "balances"))
+        elsewhere = database.url.replace(database.name, "postgres")
+        with psycopg.connect(elsewhere, autocommit=True) as other:
+            assert not holders(other, "balances")
