@@ -177,12 +177,15 @@ class CurrencyOut(BaseModel):
     accounts: int
     debits: str
     credits: str
-    difference: str
+    difference: str = Field(description="credits less debits: always zero")
+    position: int
 
 
 class TrialBalanceOut(BaseModel):
+    data: list[CurrencyOut]
+    next_cursor: None
+    has_more: bool
     position: int
-    currencies: list[CurrencyOut]
 
 
 class EventOut(BaseModel):
@@ -214,6 +217,8 @@ class ProjectionOut(BaseModel):
 
 class ProjectionsOut(BaseModel):
     data: list[ProjectionOut]
+    next_cursor: None
+    has_more: bool
     position: int
 
 

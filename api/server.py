@@ -30,9 +30,10 @@ def check_address(host: str, port: int) -> None:
         try:
             probe.bind((host, port))
         except OSError as error:
+            other = port + 1 if port < 65535 else port - 1
             raise PortInUseError(
                 f"cannot listen on {host}:{port} ({error.strerror}): stop the program that does, "
-                f"or choose another port, for example PORT={port + 1} make run"
+                f"or choose another port, for example PORT={other} make run"
             ) from None
 
 

@@ -13,7 +13,7 @@ from domain.accounts import Account
 from domain.money import format_amount
 from domain.statements import Statement
 from domain.transfers import Posted, Reserved, Transfer
-from projections.balances.queries import AccountRow
+from projections.balances.queries import AccountRow, TrialBalance
 from projections.entries.queries import EntryRow
 from projections.log import LoggedEvent
 from projections.transfers.queries import TransferRow
@@ -153,6 +153,21 @@ def transfer_row(row: TransferRow) -> Json:
         "recorded_at": row.recorded_at,
         "updated_at": row.updated_at,
     }
+
+
+def trial_balance(report: TrialBalance) -> list[Json]:
+    """One row a currency, all true at the same position."""
+    return [
+        {
+            "currency": c.currency,
+            "accounts": c.accounts,
+            "debits": format_amount(c.debits, c.currency),
+            "credits": format_amount(c.credits, c.currency),
+            "difference": format_amount(c.difference, c.currency),
+            "position": report.position,
+        }
+        for c in report.currencies
+    ]
 
 
 def event(recorded: LoggedEvent) -> Json:

@@ -23,6 +23,8 @@ from api.state import State
 from application import deadlines
 from application.ledger import Ledger, LedgerClosedError, QueueFullError, WriteFailedError
 from migrations import runner
+from projections import schemas
+from projections.catalogue import READ_MODELS
 from projections.freshness import Freshness
 
 _log = logging.getLogger("daybook")
@@ -80,7 +82,15 @@ def ready_database(settings: Settings) -> Iterator[str]:
         if settings.DATABASE_URL is None:
             migrate(admin_url)
         require_migrated(conninfo)
+        _make_read_models(conninfo)
         yield conninfo
+
+
+def _make_read_models(conninfo: str) -> None:
+    """Make tables, empty so far, for read models that have never run: queries need them to be there."""
+    with psycopg.connect(conninfo, autocommit=True) as conn:
+        for model in READ_MODELS:
+            schemas.ensure(conn, model)
 
 
 def make_ledger(settings: Settings, conninfo: str) -> Ledger:

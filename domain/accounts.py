@@ -118,7 +118,7 @@ EVENTS: tuple[type[Event], ...] = (Opened, StatusChanged, Debited, Credited, Hel
 
 
 # State. Runs again at every replay: no rule, no clock, no exception.
-class Account(Struct, frozen=True):
+class Account(Struct, frozen=True, gc=False):
     """What the rules need to know of an account. `version` counts its events."""
 
     id: UUID

@@ -28,6 +28,8 @@ EVENT_TYPES: dict[str, type[Event]] = {
     event.topic: event for events, _ in AGGREGATES.values() for event in events
 }
 
+_EVOLVERS = {event.topic: evolver for events, evolver in AGGREGATES.values() for event in events}
+
 Upcaster = Callable[[bytes], tuple[str, bytes]]
 """Turns the stored bytes of an old shape into a newer topic and its bytes."""
 
@@ -75,5 +77,4 @@ def decode(topic: str, state: bytes) -> Event:
 
 def evolve(state: AggregateState | None, event: Event, stream_id: UUID) -> AggregateState:
     """The aggregate after one more event, whatever its kind."""
-    _, evolver = AGGREGATES[event.topic.partition(".")[0]]
-    return evolver(state, event, stream_id)
+    return _EVOLVERS[event.topic](state, event, stream_id)

@@ -9,7 +9,7 @@ from uuid import UUID
 from msgspec import Struct
 
 
-class Event(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
+class Event(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True, gc=False):
     """A fact. Its `topic` is the stored name: never renamed, never derived from a class or module.
 
     Fields with their default value are not stored, so a new field needs a default that keeps the

@@ -92,7 +92,7 @@ EVENTS: tuple[type[Event], ...] = (Posted, Reserved, Captured, Voided, Expired, 
 
 
 # State. Runs again at every replay: no rule, no clock, no exception.
-class Transfer(Struct, frozen=True):
+class Transfer(Struct, frozen=True, gc=False):
     """What the rules need to know of a transfer. `amount` is held while pending, else what moved."""
 
     id: UUID
@@ -133,7 +133,7 @@ class Condition(Struct, frozen=True):
     available_at_most: int | None = None
 
 
-class PostTransfer(Struct, frozen=True):
+class PostTransfer(Struct, frozen=True, gc=False):
     """Move `amount` minor units of `currency`, or hold them when `pending`."""
 
     transfer_id: UUID

@@ -1,3 +1,4 @@
+REVOKE SELECT ON schema_migrations FROM daybook;
 DROP VIEW event_log;
 DROP FUNCTION position_at;
 DROP FUNCTION version_at;

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, NamedTuple
 
 import psycopg
@@ -53,6 +53,10 @@ class RebuildRefusedError(Exception):
     what to do."""
 
 
+class RebuildFailedError(Exception):
+    """A `project` raised while filling the shadow, which is gone; the live read model is untouched."""
+
+
 def rebuild(
     conninfo: str, name: str, progress: Progress, models: Sequence[ReadModel] = READ_MODELS
 ) -> Rebuilt:
@@ -69,24 +73,21 @@ def rebuild_many(
     """Rebuild read models together: the log is read and decoded once for all of them.
 
     Reads and the runner go on meanwhile. `conninfo` is the application's role. Raises
-    `UnknownReadModelError`, `RebuildRefusedError`, `psycopg.Error` and what a `project` raises; what
-    was not swapped in by then stays as it was, and starting again begins anew.
+    `UnknownReadModelError`, `RebuildRefusedError`, `RebuildFailedError`, `UnreadableEventError` and
+    `psycopg.Error`; what was not swapped in by then stays as it was, and starting again begins anew.
     """
     wanted = [read_model(name, models) for name in dict.fromkeys(names)]
     started = time.monotonic()
-    with connect(conninfo, "daybook rebuild") as conn:
+    with connect(conninfo, "daybook rebuild") as conn, _claims(conn, wanted):
         for model in wanted:
-            _claim(conn, model)
-        with _dropping_shadows_on_failure(conn, wanted):
-            for model in wanted:
-                schemas.create(conn, model, _shadow(model))
-            position = _fill(conn, wanted, progress)
-            for model in wanted:
-                schemas.create_indexes(conn, model, _shadow(model))
-            return [
-                Rebuilt(model.name, _swap_in(conn, model, position), time.monotonic() - started)
-                for model in wanted
-            ]
+            schemas.create(conn, model, _shadow(model))
+        position = _fill(conn, wanted, progress)
+        for model in wanted:
+            schemas.create_indexes(conn, model, _shadow(model))
+        return [
+            Rebuilt(model.name, _swap_in(conn, model, position), time.monotonic() - started)
+            for model in wanted
+        ]
 
 
 def _shadow(model: ReadModel) -> str:
@@ -95,6 +96,27 @@ def _shadow(model: ReadModel) -> str:
 
 def _previous(model: ReadModel) -> str:
     return f"{model.name}_previous"
+
+
+@contextmanager
+def _claims(conn: Connection[Any], models: Sequence[ReadModel]) -> Iterator[None]:
+    """Hold the rebuilds of these read models, and leave no shadow when the block fails."""
+    try:
+        for model in models:
+            _claim(conn, model)
+        try:
+            yield
+        except BaseException:
+            # Without a connection they stay until the next rebuild drops them.
+            with suppress(psycopg.Error):
+                conn.execute("ROLLBACK")
+                for model in models:
+                    schemas.drop(conn, _shadow(model))
+            raise
+    finally:
+        # By the time this returns, so that the next one can begin: a closed connection takes longer.
+        with suppress(psycopg.Error):
+            conn.execute("SELECT pg_advisory_unlock_all()")
 
 
 def _claim(conn: Connection[Any], model: ReadModel) -> None:
@@ -110,22 +132,12 @@ def _claim(conn: Connection[Any], model: ReadModel) -> None:
             f"{', '.join(dependents)} would be lost with the old tables of {model.name}: drop them"
             " before the rebuild and make them again after it"
         )
-    for leftover in (_shadow(model), _previous(model)):
-        schemas.drop(conn, leftover)
-
-
-@contextmanager
-def _dropping_shadows_on_failure(
-    conn: Connection[Any], models: Sequence[ReadModel]
-) -> Iterator[None]:
-    try:
-        yield
-    except BaseException:
-        if not conn.closed:
-            conn.execute("ROLLBACK")
-            for model in models:
-                schemas.drop(conn, _shadow(model))
-        raise
+    schemas.drop(conn, _shadow(model))
+    if not _drop_previous(conn, model):
+        raise RebuildRefusedError(
+            f"queries still read the tables that the last rebuild of {model.name} replaced: wait"
+            " for them to end, or end them, and start again"
+        )
 
 
 def _fill(conn: Connection[Any], models: Sequence[ReadModel], progress: Progress) -> int:
@@ -149,8 +161,17 @@ def _project(conn: Connection[Any], model: ReadModel, events: Sequence[Recorded]
     relevant = [event for event in events if event.topic in model.topics]
     if relevant:
         schemas.search_in(conn, _shadow(model))
-        with conn.cursor() as cursor:
-            model.project(relevant, cursor)
+        try:
+            with conn.cursor() as cursor:
+                model.project(relevant, cursor)
+        except Exception as error:
+            if conn.closed:
+                raise
+            first, last = relevant[0].position, relevant[-1].position
+            raise RebuildFailedError(
+                f"{model.name} can't be rebuilt: it fails between events {first} and {last}"
+                f" ({type(error).__name__}: {error}); correct its code, the live one is untouched"
+            ) from error
         conn.execute("SET LOCAL search_path TO DEFAULT")
 
 
@@ -195,15 +216,13 @@ def _advance(conn: Connection[Any], model: ReadModel, position: int, to: int) ->
     return position + len(batch)
 
 
-def _drop_previous(conn: Connection[Any], model: ReadModel) -> None:
+def _drop_previous(conn: Connection[Any], model: ReadModel) -> bool:
+    """Drop the tables that a swap has replaced. False: queries that began before it still run."""
     try:
         with conn.transaction():
             conn.execute(f"SET LOCAL lock_timeout TO '{_DROP_WAIT_S}s'".encode())
             schemas.drop(conn, _previous(model))
     except psycopg.errors.LockNotAvailable:
-        _log.warning(
-            "the old tables of %s are still being read: they stay as schema %s until the next"
-            " rebuild",
-            model.name,
-            _previous(model),
-        )
+        _log.warning("queries still read %s: it stays until the next rebuild", _previous(model))
+        return False
+    return True

@@ -47,6 +47,8 @@ def migrate_down(
         undone = runner.down(conn, steps)
     for migration in undone:
         typer.echo(f"took back {migration.number:04}_{migration.name}")
+    if not undone:
+        typer.echo("nothing to do: no migration is applied")
 
 
 @migrate_app.command("status")

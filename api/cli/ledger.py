@@ -17,7 +17,9 @@ from api.cli.output import Json, console, show
 from api.cli.reading import read
 from api.models import moment
 from api.settings import load_settings
-from domain.money import format_amount
+from domain.accounts import AccountStatus, AccountType
+from domain.catalogue import EVENT_TYPES
+from domain.currencies import EXPONENTS
 from domain.refusals import Refusal
 from projections import log
 from projections.balances import queries as balances
@@ -26,6 +28,18 @@ from projections.transfers import queries as transfers
 events_app = typer.Typer(no_args_is_help=True)
 
 Limit = Annotated[int, typer.Option(min=1, max=1000, help="At most so many rows.")]
+
+
+def _known_currency(code: str | None) -> str | None:
+    if code is not None and code not in EXPONENTS:
+        raise typer.BadParameter("give an ISO 4217 code like EUR")
+    return code
+
+
+def _known_topic(topic: str | None) -> str | None:
+    if topic is not None and topic not in EVENT_TYPES:
+        raise typer.BadParameter(f"give one of {', '.join(sorted(EVENT_TYPES))}")
+    return topic
 
 
 def _jsonable(row: dict[str, Any]) -> dict[str, Any]:
@@ -42,9 +56,11 @@ def add_to(app: typer.Typer) -> None:
 
 
 def accounts(
-    type_: Annotated[str | None, typer.Option("--type", help="Only of this type.")] = None,
-    status: Annotated[str | None, typer.Option(help="Only with this status.")] = None,
-    currency: Annotated[str | None, typer.Option(help="Only in this currency.")] = None,
+    type_: Annotated[AccountType | None, typer.Option("--type", help="Only of this type.")] = None,
+    status: Annotated[AccountStatus | None, typer.Option(help="Only with this status.")] = None,
+    currency: Annotated[
+        str | None, typer.Option(callback=_known_currency, help="Only in this currency.")
+    ] = None,
     limit: Limit = 50,
     as_json: Json = False,
 ) -> None:
@@ -70,18 +86,7 @@ def balance(
         raise typer.BadParameter("give --at or --position, not both")
     when = _moment(at) if at is not None else None
 
-    async def ask(conn: AsyncConnection[Any]) -> balances.AccountAt | None:
-        if when is not None:
-            return await balances.account_at_time(conn, account_id, when)
-        end = await log.end(conn)
-        if position is not None and position > end.position:
-            raise Refusal("as_of_in_the_future", position=end.position, recorded_at=str(end.now))
-        asked = end.position if position is None else position
-        return await balances.account_at_position(conn, account_id, asked)
-
-    found = read(ask, fresh=False)
-    if found is None:
-        raise Refusal("account_not_found", account_id=account_id)
+    found = read(lambda conn: _account_at(conn, account_id, when, position), fresh=False)
     row = {
         "account_id": str(found.id),
         "name": found.name,
@@ -98,12 +103,40 @@ def _moment(text: str) -> datetime:
     try:
         return moment(text)
     except PydanticCustomError:
-        raise Refusal("invalid_datetime_format") from None
+        raise typer.BadParameter(
+            "give RFC 3339 like 2026-01-31T12:00:00Z or a date, from 1900 to 2200"
+        ) from None
+
+
+async def _account_at(
+    conn: AsyncConnection[Any], account_id: UUID, when: datetime | None, position: int | None
+) -> balances.AccountAt:
+    """The account then, or now when asked for neither. Refuses as the API does."""
+    end = await log.end(conn)
+    if (position or 0) > end.position or (when is not None and when > end.now):
+        raise Refusal("as_of_in_the_future", position=end.position, recorded_at=end.now.isoformat())
+    now = await balances.account_at_position(conn, account_id, end.position)
+    if now is None:
+        raise Refusal("account_not_found", account_id=account_id)
+    if when is None and position is None:
+        return now
+    if when is not None:
+        then = await balances.account_at_time(conn, account_id, when)
+    else:
+        then = await balances.account_at_position(conn, account_id, position or 0)
+    if then is None:
+        (first,) = await log.stream_events(conn, account_id, after_version=0, limit=1)
+        raise Refusal(
+            "as_of_before_opening",
+            account_id=account_id,
+            opened_at=first.recorded_at.isoformat(),
+        )
+    return then
 
 
 def list_transfers(
     account: Annotated[UUID | None, typer.Option(help="Of this account, either side.")] = None,
-    status: Annotated[str | None, typer.Option(help="pending, posted, voided or expired.")] = None,
+    status: Annotated[transfers.Status | None, typer.Option(help="Only with this status.")] = None,
     reference: Annotated[str | None, typer.Option(help="With this reference.")] = None,
     limit: Limit = 50,
     as_json: Json = False,
@@ -114,7 +147,7 @@ def list_transfers(
             conn,
             limit=limit,
             account_id=account,
-            status=status,  # type: ignore[arg-type]
+            status=status,
             reference=reference,
         )
     )
@@ -126,17 +159,7 @@ def list_transfers(
 def trial_balance(as_json: Json = False) -> None:
     """Debits, credits and their difference per currency; exit status 1 when one is not zero."""
     found = read(balances.trial_balance)
-    rows = [
-        {
-            "currency": c.currency,
-            "accounts": c.accounts,
-            "debits": format_amount(c.debits, c.currency),
-            "credits": format_amount(c.credits, c.currency),
-            "difference": format_amount(c.difference, c.currency),
-            "position": found.position,
-        }
-        for c in found.currencies
-    ]
+    rows = views.trial_balance(found)
     columns = ("currency", "accounts", "debits", "credits", "difference", "position")
     show(rows, columns, as_json=as_json)
     if any(c.difference for c in found.currencies):
@@ -147,16 +170,25 @@ def trial_balance(as_json: Json = False) -> None:
 def show_events(
     after: Annotated[int, typer.Option(min=0, help="Events after this position.")] = 0,
     stream: Annotated[UUID | None, typer.Option(help="Only of this stream.")] = None,
-    topic: Annotated[str | None, typer.Option(help="Only of this type.")] = None,
+    topic: Annotated[
+        str | None, typer.Option(callback=_known_topic, help="Only of this type.")
+    ] = None,
     limit: Limit = 50,
     as_json: Json = False,
 ) -> None:
     """Show events of the log in order."""
-    found = read(
-        lambda conn: log.read_events(conn, after, limit, topic=topic, stream_id=stream),
-        fresh=False,
-    )
-    rows = [_jsonable(views.event(event)) for event in found.events]
+
+    async def find(conn: AsyncConnection[Any]) -> list[log.LoggedEvent]:
+        found: list[log.LoggedEvent] = []
+        looked_up_to = after
+        while True:  # a page of a rare topic may be empty although there is more behind it
+            page = await log.read_events(conn, looked_up_to, limit, topic=topic, stream_id=stream)
+            found += page.events
+            looked_up_to = page.read_to
+            if len(found) >= limit or looked_up_to >= page.head:
+                return found[:limit]
+
+    rows = [_jsonable(views.event(event)) for event in read(find, fresh=False)]
     columns = ("position", "recorded_at", "topic", "stream_id", "version", "data")
     show(rows, columns, as_json=as_json)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 import typer
+from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from api import wiring
@@ -49,9 +50,10 @@ def rebuild_projection(
         TextColumn("events"),
         TimeRemainingColumn(),
     )
+    stderr = Console(stderr=True)
     with (
         wiring.ready_database(load_settings()) as conninfo,
-        Progress(*columns, disable=as_json, transient=True) as bar,
+        Progress(*columns, console=stderr, disable=not stderr.is_terminal, transient=True) as bar,
     ):
         task = bar.add_task(f"rebuilding {name}", total=None)
         done = rebuild(

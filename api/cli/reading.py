@@ -59,10 +59,10 @@ def catch_up(conninfo: str) -> None:
 
 def _behind(conn: Connection[Any], head: int) -> bool:
     names = [model.name for model in READ_MODELS]
+    versions = [model.version for model in READ_MODELS]
     row = conn.execute(
-        "SELECT count(*) FROM unnest(%s::text[]) AS wanted (name)"
-        " LEFT JOIN checkpoints USING (name)"
-        " WHERE coalesce(position, 0) < %s AND error IS NULL",
-        (names, head),
+        "SELECT count(*) FROM unnest(%s::text[], %s::int[]) AS wanted (name, code_version)"
+        " JOIN checkpoints USING (name, code_version) WHERE position < %s AND error IS NULL",
+        (names, versions, head),
     ).fetchone()
     return row is not None and row[0] > 0

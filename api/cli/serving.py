@@ -8,6 +8,7 @@ import socket
 import sys
 import threading
 import time
+from contextlib import suppress
 from typing import Annotated
 
 import typer
@@ -98,7 +99,9 @@ def _welcome_when_ready(settings: Settings, signals: StopSignals) -> None:
 
 
 def _welcome(settings: Settings) -> str:
-    url = f"http://{settings.HOST}:{settings.PORT}"
+    host = f"[{settings.HOST}]" if ":" in settings.HOST else settings.HOST
+    url = f"http://{host}:{settings.PORT}"
+    kept = "your database" if settings.DATABASE_URL is not None else f"{settings.DATA_DIR}/"
     return f"""
 Daybook runs at {url}  (this machine only: there is no authentication yet)
 The API's description: {url}/docs
@@ -108,14 +111,16 @@ Try, in another terminal:
   curl '{url}/api/accounts?limit=3'
   curl -X POST {url}/api/transfers -H 'Content-Type: application/json' -d '{demo.EXAMPLE_TRANSFER}'
 
-Ctrl-C stops it; the data stay in {settings.DATA_DIR}/ for the next time.
+Ctrl-C stops it; the data stay in {kept} for the next time.
 """
 
 
 def serve_api() -> None:
     """Serve the API on a migrated database, until SIGTERM or Ctrl-C."""
     settings = load_settings()
-    with wiring.ready_database(settings) as conninfo:
+    check_address(settings.HOST, settings.PORT)
+    # uvicorn repeats the signal that stopped it, which would end this process before its cleaning up.
+    with StopSignals(), suppress(KeyboardInterrupt), wiring.ready_database(settings) as conninfo:
         serve(settings, conninfo)
 
 
@@ -124,7 +129,7 @@ def project() -> None:
     settings = load_settings()
     logging.getLogger("daybook").setLevel(settings.LOG_LEVEL)
     stop = threading.Event()
-    with wiring.ready_database(settings) as conninfo:
+    with StopSignals(), suppress(KeyboardInterrupt), wiring.ready_database(settings) as conninfo:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stop.set())
         Runner(conninfo).run(stop)

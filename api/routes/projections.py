@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Response
 
+from api.paging import complete
 from api.problems import ProblemError
 from api.responses import ProjectionOut, ProjectionsOut, problems
 from api.state import Running
@@ -20,7 +21,7 @@ async def list_projections(state: Running) -> Response:
     async with state.pool.connection() as conn:
         head = await log.head(conn)
         found = await status(conn)
-    return json_response({"data": [_view(s) for s in found], "position": head})
+    return json_response({**complete([_view(s) for s in found]), "position": head})
 
 
 @router.get("/{name}", response_model=ProjectionOut, responses=problems(404))

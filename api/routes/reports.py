@@ -6,12 +6,13 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
 
+from api import views
 from api.freshness import be_fresh
 from api.models import Reading
+from api.paging import complete
 from api.responses import TrialBalanceOut, problems
 from api.state import Running
 from api.writing import json_response
-from domain.money import format_amount
 from projections.balances import queries
 
 router = APIRouter(prefix="/api", tags=["reports"])
@@ -23,18 +24,4 @@ async def trial_balance(state: Running, reading: Annotated[Reading, Query()]) ->
     await be_fresh(state, "balances", reading.min_position)
     async with state.pool.connection() as conn:
         found = await queries.trial_balance(conn)
-    return json_response(
-        {
-            "position": found.position,
-            "currencies": [
-                {
-                    "currency": c.currency,
-                    "accounts": c.accounts,
-                    "debits": format_amount(c.debits, c.currency),
-                    "credits": format_amount(c.credits, c.currency),
-                    "difference": format_amount(c.difference, c.currency),
-                }
-                for c in found.currencies
-            ],
-        }
-    )
+    return json_response({**complete(views.trial_balance(found)), "position": found.position})

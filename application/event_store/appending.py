@@ -41,14 +41,9 @@ class Head(NamedTuple):
     now: datetime
 
 
-class NewEvent(NamedTuple):
-    """An event to append. `metadata` is a whole field (with its length), shared by many events."""
-
-    stream: bytes
-    version: int
-    topic: str
-    metadata: bytes
-    state: bytes
+NewEvent = tuple[bytes, int, str, bytes, bytes]
+"""An event to append: stream, version, topic, metadata, state. The metadata is a whole field (with its
+length), shared by many events. A bare tuple, since making a named one takes as long as hashing it."""
 
 
 _topic_fields: dict[str, bytes] = {}

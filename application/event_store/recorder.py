@@ -167,7 +167,7 @@ def _translated_errors() -> Iterator[None]:
 
 def _new_event(event: StoredEvent, metadata: bytes) -> NewEvent:
     stream = _uuid(event.originator_id).bytes
-    return NewEvent(stream, event.originator_version, event.topic, metadata, event.state)
+    return (stream, event.originator_version, event.topic, metadata, event.state)
 
 
 def _uuid(value: UUID | str) -> UUID:

@@ -12,7 +12,7 @@ from concurrent.futures import Future
 from typing import Any
 
 import psycopg
-from psycopg import Connection
+from psycopg import Connection, errors
 
 from application.ledger.book import StateCache
 from application.ledger.outcomes import Done, Submission
@@ -26,8 +26,11 @@ MAX_BATCH_COMMANDS = 2_000
 _RETRY_S = (0.0, 0.05, 0.1, 0.2, 0.4, 0.8, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0)
 """Waits before each attempt to reach the database again: about ten seconds in all."""
 
-
-_LOST = (psycopg.OperationalError, psycopg.InterfaceError)
+_LOST = (
+    psycopg.OperationalError,
+    psycopg.InterfaceError,
+    errors.IdleInTransactionSessionTimeout,  # an InternalError, though the connection is gone
+)
 
 _CONNECTION: dict[str, Any] = {
     "application_name": "daybook ledger",

@@ -32,7 +32,7 @@ Command = (
 )
 
 
-class Accepted(Struct, frozen=True):
+class Accepted(Struct, frozen=True, gc=False):
     """The command is in the log. `position` is its last event's: read at least that fresh to see it.
 
     `state` is the aggregate that the command made or changed; `accounts` are a transfer's source and
@@ -47,7 +47,7 @@ class Accepted(Struct, frozen=True):
     replayed: bool = False
 
 
-class Refused(Struct, frozen=True):
+class Refused(Struct, frozen=True, gc=False):
     """The ledger's "no"; nothing was written."""
 
     reason: str

@@ -139,9 +139,7 @@ class Batch:
         self._answer(decided)
         self._keep_companions(head)
         self._commit(head, appender)
-        loaded = [state for state in self._book.loaded.values() if state is not None]
-        changed = self._book.changes.values()
-        self._cache.put([*loaded, *changed], appender.position, appender.hash)
+        self._book.to_cache(appender.position, appender.hash)
 
     def _prepare(self, verify_new: bool) -> None:
         """Read all that the decisions will ask for: inside the COPY nothing can be read."""
@@ -152,9 +150,9 @@ class Batch:
         book = self._book
         if verify_new:
             fresh = [id_ for c in commands if (id_ := new_stream(c)) is not None]
-            book.loaded.update(reading.load(self._conn, set(fresh)))
+            book.add_loaded(reading.load(self._conn, set(fresh)))
         while cold := missing(commands, book):
-            book.loaded.update(reading.load(self._conn, cold))
+            book.add_loaded(reading.load(self._conn, cold))
 
     def _decide_submission(
         self, index: int, submission: Submission, appender: Appender, head: Head
@@ -188,14 +186,14 @@ class Batch:
         self, commands: Sequence[Command], metadata: bytes, appender: Appender, head: Head
     ) -> list[Outcome | _Repeat]:
         """All or nothing: the first refusal undoes what the commands before it did."""
-        before = dict(self._book.changes)
+        mark = self._book.mark()
         events: list[NewEvent] = []
         outcomes: list[Outcome | _Repeat] = []
         for command in commands:
             position = appender.position + len(events)
             outcome = self._decide_one(command, metadata, position, events, head)
             if isinstance(outcome, Refused):
-                self._book.changes = before
+                self._book.go_back(mark)
                 self._note_new(commands[: len(outcomes) + 1])
                 others = Refused(LINKED_REFUSED, {"refused_item": len(outcomes)})
                 refused: list[Outcome | _Repeat] = [others] * len(commands)
@@ -217,22 +215,19 @@ class Batch:
             return Refused(refusal.reason, refusal.details)
         except AlreadyDone as done:
             return _Repeat(done.stream_id)
-        changes = book.changes
         for stream_id, event in decided:
             state = catalogue.evolve(book.get(stream_id), event, stream_id)
-            changes[stream_id] = state
-            events.append(
-                NewEvent(
-                    stream_id.bytes, state.version, event.topic, metadata, catalogue.encode(event)
-                )
-            )
+            book.change(state)
+            encoded = catalogue.encode(event)
+            events.append((stream_id.bytes, state.version, event.topic, metadata, encoded))
         position += len(decided)
         first_id = decided[0][0]
-        state = changes[first_id]
-        if type(state) is Transfer:
-            both = book.get(state.request.source_id), book.get(state.request.destination_id)
-            return Accepted(first_id, position, head.now, state, both)  # type: ignore[arg-type]
-        return Accepted(first_id, position, head.now, state)
+        first = book.get(first_id)
+        assert first is not None, "it was changed just now"
+        if type(first) is Transfer:
+            both = book.get(first.request.source_id), book.get(first.request.destination_id)
+            return Accepted(first_id, position, head.now, first, both)  # type: ignore[arg-type]
+        return Accepted(first_id, position, head.now, first)
 
     def _note_new(self, refused: Sequence[Command]) -> None:
         """Keep in mind which refusals stand on a stream's absence that nobody has looked up."""
@@ -271,7 +266,7 @@ class Batch:
         ]
         if answers:
             keep_answers(self._conn, answers, head.now)
-        changed = self._book.changes.values()
+        changed = self._book.changed()
         pending = [
             s
             for s in changed
@@ -286,7 +281,7 @@ class Batch:
             keep_snapshots(self._conn, snapshots)
 
     def _is_snapshot_due(self, account: Account) -> bool:
-        before = self._cache.get(account.id) or self._book.loaded.get(account.id)
+        before = self._book.before(account.id)
         version = 0 if before is None else before.version
         every = reading.SNAPSHOT_EVERY
         return account.version // every > version // every

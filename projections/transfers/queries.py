@@ -21,6 +21,7 @@ _COLUMNS = (
 )
 _SELECT = f"SELECT {_COLUMNS} FROM transfers.transfer"
 _MICROSECOND = "interval '1 microsecond'"
+_NO_END = "9223372036854775807"
 
 
 class TransferRow(Struct, frozen=True):
@@ -77,34 +78,78 @@ async def search_transfers(
     `account_id` is the source or the destination. `recorded_from` is inclusive and `recorded_to`
     exclusive, and both are about a transfer's first event.
     """
-    params: dict[str, object] = {
-        "before": before,
+    params = {
+        "account": account_id,
         "status": status,
         "reference": reference,
+        "before": before,
         "since": recorded_from,
         "until": recorded_to,
     }
-    conditions = {
-        "before": "first_position < %(before)s",
-        # Two conditions each, so that the index over the rare values can be used.
-        "status": "status = %(status)s" + (" AND status <> 'posted'" if status != "posted" else ""),
-        "reference": "reference = %(reference)s" + (" AND reference <> ''" if reference else ""),
-        # Times rise with positions, so every index above serves a search by time as well.
-        "since": f"first_position > position_at(%(since)s - {_MICROSECOND})",
-        "until": f"first_position <= position_at(%(until)s - {_MICROSECOND})",
-    }
-    where = [text for name, text in conditions.items() if params[name] is not None] or ["true"]
+    filters = _filters(status, reference)
+    above, below = _bounds(before, recorded_from, recorded_to)
     order = f"ORDER BY first_position DESC LIMIT {int(limit) + 1}"
-    if account_id is None:
-        query = f"{_SELECT} WHERE {' AND '.join(where)} {order}"
-    else:
-        # Each side by its own index: an OR would have to sort all that the account ever did.
-        params["account"] = account_id
+    if account_id is not None:
         sides = (
-            f"({_SELECT} WHERE {side} = %(account)s AND {' AND '.join(where)} {order})"
-            for side in ("source_id", "destination_id")
+            _along(column, "account", above, below, filters, limit)
+            for column in ("source_id", "destination_id")
         )
         query = f"{' UNION ALL '.join(sides)} {order}"
+    elif reference:
+        query = _along("reference", "reference", above, below, filters, limit)
+    elif status is not None and status != "posted":
+        query = _along("status", "status", above, below, filters, limit)
+    else:
+        conditions = [f"first_position > {above}", f"first_position < {below}", *filters]
+        query = f"{_SELECT} WHERE {' AND '.join(conditions)} {order}"
     return await run_page(
         conn, TransferRow, query, params, key_of=lambda row: row.first_position, limit=limit
+    )
+
+
+def _filters(status: Status | None, reference: str | None) -> list[str]:
+    filters = []
+    if status is not None:
+        filters.append("status = %(status)s")
+        if status != "posted":
+            # Says nothing new, but lets the indexes over the rare statuses be used.
+            filters.append("status <> 'posted'")
+    if reference is not None:
+        filters.append("reference = %(reference)s")
+        if reference:
+            filters.append("reference <> ''")
+    return filters
+
+
+def _bounds(
+    before: int | None, recorded_from: datetime | None, recorded_to: datetime | None
+) -> tuple[str, str]:
+    """What a transfer's first position must be above and below. Times rise with positions, so that a
+    search by time is one by position, which every index ends with."""
+    below = [_NO_END]
+    if before is not None:
+        below.append("%(before)s")
+    if recorded_to is not None:
+        below.append(f"(SELECT position_at(%(until)s - {_MICROSECOND}) + 1)")
+    above = "0"
+    if recorded_from is not None:
+        above = f"(SELECT position_at(%(since)s - {_MICROSECOND}))"
+    return above, f"least({', '.join(below)})"
+
+
+def _along(column: str, param: str, above: str, below: str, filters: list[str], limit: int) -> str:
+    """The newest transfers with a value in `column`, by walking that column's index.
+
+    An equality would say the same. But then the index over all transfers has the order as well, and
+    the planner walks that one when a value is frequent, past all that has come since its last use.
+    """
+    place = f"({column}, first_position)"
+    conditions = [
+        f"{place} > (%({param})s, {above})",
+        f"{place} < (%({param})s, {below})",
+        *filters,
+    ]
+    return (
+        f"({_SELECT} WHERE {' AND '.join(conditions)}"
+        f" ORDER BY {column} DESC, first_position DESC LIMIT {int(limit) + 1})"
     )

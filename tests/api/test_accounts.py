@@ -149,7 +149,7 @@ def test_the_trial_balance_is_zero_in_every_currency(bank: Bank) -> None:
     for currency, amount in (("JPY", "500"), ("KWD", "1.234"), ("USD", "0.01")):
         bank.funded(amount, currency)
     report = bank.get("/api/trial-balance", min_position=bank.head())
-    by_currency = {c["currency"]: c for c in report["currencies"]}
+    by_currency = {c["currency"]: c for c in report["data"]}
     assert by_currency["KWD"]["difference"] == "0.000"
     assert by_currency["JPY"]["debits"] == by_currency["JPY"]["credits"] == "500"
-    assert all(not c["difference"].strip("0.") for c in report["currencies"])
+    assert all(not c["difference"].strip("0.") for c in report["data"])

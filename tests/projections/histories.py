@@ -6,10 +6,13 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
+from eventsourcing.persistence import StoredEvent
 from psycopg import Connection
+from psycopg_pool import ConnectionPool
 
+from application.event_store.recorder import LogRecorder
 from application.ledger import Accepted, Ledger, Submission
 from application.ledger.outcomes import Command
 from domain import catalogue
@@ -19,6 +22,7 @@ from domain.events import Recorded
 from domain.provenance import Provenance
 from domain.transfers import PostPending, PostTransfer, ReverseTransfer, VoidPending
 from projections.log import head_position, read_batch
+from tests.conftest import Database
 
 WHO = Provenance(actor="somebody", correlation_id="a test")
 
@@ -100,6 +104,12 @@ def busy_history(ledger: Ledger, seed: int = 1, transfers: int = 300) -> dict[st
 def recorded(conn: Connection[Any]) -> list[Recorded]:
     """The whole log."""
     return read_batch(conn, 0, max(head_position(conn), 1))
+
+
+def write_raw(database: Database, topic: str, state: bytes) -> None:
+    """Append an event that no ledger of this version would write."""
+    with ConnectionPool(database.url, min_size=1) as pool:
+        LogRecorder(pool).insert_events([StoredEvent(uuid4(), 1, topic, state)])
 
 
 def fold(events: list[Recorded]) -> Iterator[tuple[Recorded, AggregateState]]:

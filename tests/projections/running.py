@@ -16,6 +16,8 @@ from projections.catalogue import READ_MODELS, ReadModel
 from projections.log import head_position
 from projections.rebuild import rebuild_many
 from projections.runner import Runner
+from projections.schemas import RUNNER_LOCKS, lock_key
+from tests.conftest import Database
 from tests.support.waiting import until
 
 P = ParamSpec("P")
@@ -53,7 +55,7 @@ def caught_up(conn: Connection[Any], *names: str) -> None:
 
 def project_all(url: str, *names: str) -> None:
     """Fill read models (all by default) from the log as it is."""
-    rebuild_many(url, names or NAMES, lambda done, total: None)
+    rebuild_many(url, names or NAMES, no_progress)
 
 
 def ask(
@@ -76,3 +78,36 @@ def rows(conn: Connection[Any], name: str) -> list[tuple[Any, ...]]:
     table = psycopg.sql.Identifier(name, TABLES[name])
     query = psycopg.sql.SQL("SELECT * FROM {} ORDER BY 1, 2").format(table)
     return conn.execute(query).fetchall()
+
+
+def no_progress(done: int, total: int) -> None:
+    pass
+
+
+def schemas_of(conn: psycopg.Connection[Any]) -> list[str]:
+    found = conn.execute(
+        "SELECT nspname FROM pg_namespace WHERE nspname !~ '^pg_'"
+        " AND nspname NOT IN ('information_schema', 'public') ORDER BY 1"
+    )
+    return [name for (name,) in found]
+
+
+def holders(conn: psycopg.Connection[Any], name: str) -> list[int]:
+    """The server processes of the runners that have a read model: one at most."""
+    found = conn.execute(
+        "SELECT pid FROM pg_locks JOIN pg_database AS d ON d.oid = database"
+        " WHERE locktype = 'advisory' AND granted AND classid = %s AND objid = %s"
+        " AND datname = current_database()",
+        (RUNNER_LOCKS, lock_key(name)),
+    )
+    return [pid for (pid,) in found]
+
+
+def end_connections(database: Database, name: str) -> None:
+    """As a restart of the database does it."""
+    with database.connect(superuser=True) as admin:
+        admin.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND application_name = %s",
+            (name,),
+        )

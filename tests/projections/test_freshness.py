@@ -17,8 +17,7 @@ from projections.freshness import Freshness, Watermark
 from projections.log import head_position
 from tests.conftest import Database
 from tests.projections.histories import open_accounts
-from tests.projections.running import caught_up, running
-from tests.projections.test_runner import end_connections
+from tests.projections.running import caught_up, end_connections, running
 
 
 @asynccontextmanager
@@ -54,8 +53,8 @@ def test_a_wait_ends_when_the_read_model_gets_there(
 ) -> None:
     async def run() -> None:
         async with freshness(database) as fresh:
-            far, near = await later(fresh.wait_for("any", 7, 10)), fresh.wait_for("any", 5, 10)
-            near = await later(near)
+            far = await later(fresh.wait_for("any", 7, 10))
+            near = await later(fresh.wait_for("any", 5, 10))
             move(conn, 9, name="other")
             move(conn, 6)
             started = time.monotonic()

@@ -12,11 +12,10 @@ from projections import checkpoints
 from projections.catalogue import READ_MODELS, read_model
 from projections.health import ModelStatus, status
 from projections.log import head_position
-from tests.conftest import Database
+from tests.conftest import Database, MakeDatabase
 from tests.projections.histories import open_accounts
+from tests.projections.planted import failing
 from tests.projections.running import NAMES, ask, caught_up, project_all, running
-from tests.projections.test_rebuild import failing
-from tests.projections.test_runner import holders
 from tests.support.waiting import until
 
 
@@ -78,10 +77,8 @@ def test_other_code_asks_for_a_rebuild_whatever_else_is_the_matter(
 
 
 def test_a_runner_of_another_database_does_not_count(
-    database: Database, conn: psycopg.Connection[Any]
+    database: Database, make_database: MakeDatabase
 ) -> None:
-    with running(database.url):
-        until(lambda: holders(conn, "balances"))
-        elsewhere = database.url.replace(database.name, "postgres")
-        with psycopg.connect(elsewhere, autocommit=True) as other:
-            assert not holders(other, "balances")
+    with running(database.url), make_database() as other:
+        until(lambda: {s.health for s in by_name(database).values()} == {"ok"})
+        assert {s.health for s in by_name(other).values()} == {"not running"}

@@ -7,23 +7,14 @@ from uuid import uuid4
 
 import psycopg
 import pytest
-from eventsourcing.persistence import StoredEvent
-from psycopg_pool import ConnectionPool
 
-from application.event_store.recorder import LogRecorder
 from application.ledger import Ledger
 from domain.events import Recorded
 from projections import log
 from projections.log import UnreadableEventError, read_batch
 from tests.conftest import Database
-from tests.projections.histories import busy_history, open_accounts, recorded
+from tests.projections.histories import busy_history, open_accounts, recorded, write_raw
 from tests.projections.running import ask
-
-
-def write_raw(database: Database, topic: str, state: bytes) -> None:
-    """Append an event that no ledger of this version would write."""
-    with ConnectionPool(database.url, min_size=1) as pool:
-        LogRecorder(pool).insert_events([StoredEvent(uuid4(), 1, topic, state)])
 
 
 def test_batches_put_together_are_the_log(ledger: Ledger, conn: psycopg.Connection[Any]) -> None:

@@ -1,4 +1,4 @@
-"""Rebuilds: the same rows as the live read model, while it is read and written; refusals; failures."""
+"""Rebuilds: the same rows as the live read model, while it is read and written."""
 
 from __future__ import annotations
 
@@ -12,27 +12,24 @@ from msgspec.structs import replace
 
 from application.ledger import Ledger
 from domain.events import Recorded
-from projections import checkpoints, rebuild, schemas
-from projections.catalogue import READ_MODELS, ReadModel, UnknownReadModelError, read_model
+from projections import checkpoints, rebuild
+from projections.catalogue import READ_MODELS, read_model
 from projections.checkpoints import Checkpoint
 from projections.log import head_position
-from projections.rebuild import RebuildRefusedError
 from tests.conftest import Database
 from tests.projections.histories import busy_history, open_accounts
-from tests.projections.running import NAMES, caught_up, position, project_all, rows, running
+from tests.projections.planted import failing
+from tests.projections.running import (
+    NAMES,
+    caught_up,
+    no_progress,
+    position,
+    project_all,
+    rows,
+    running,
+    schemas_of,
+)
 from tests.support.waiting import until
-
-
-def no_progress(done: int, total: int) -> None:
-    pass
-
-
-def schemas_of(conn: psycopg.Connection[Any]) -> list[str]:
-    found = conn.execute(
-        "SELECT nspname FROM pg_namespace WHERE nspname !~ '^pg_'"
-        " AND nspname NOT IN ('information_schema', 'public') ORDER BY 1"
-    )
-    return [name for (name,) in found]
 
 
 def shape(conn: psycopg.Connection[Any], schema: str) -> list[tuple[str, ...]]:
@@ -46,17 +43,6 @@ def shape(conn: psycopg.Connection[Any], schema: str) -> list[tuple[str, ...]]:
         "SELECT indexname, indexdef FROM pg_indexes WHERE schemaname = %s ORDER BY 1", (schema,)
     ).fetchall()
     return [*columns, *indexes]
-
-
-def failing(model: ReadModel, at: int) -> ReadModel:
-    """The read model with a project that can't do the event at a position."""
-
-    def project(batch: Sequence[Recorded], db: psycopg.Cursor[Any]) -> None:
-        model.project(batch, db)
-        if any(event.position == at for event in batch):
-            raise ZeroDivisionError("out of order")
-
-    return replace(model, project=project)
 
 
 def test_a_rebuild_is_what_the_runner_made_in_rows_and_in_shape(
@@ -210,59 +196,6 @@ def test_a_rebuild_mends_a_read_model_that_stands_still(
     assert len(rows(conn, "entries")) == 4
 
 
-def test_two_rebuilds_of_one_read_model_are_refused(
-    database: Database, ledger: Ledger, conn: psycopg.Connection[Any]
-) -> None:
-    open_accounts(ledger, 3)
-    refusals: list[str] = []
-
-    def again(done: int, total: int) -> None:
-        with pytest.raises(RebuildRefusedError) as caught:
-            rebuild.rebuild_many(database.url, ["balances", "entries"], no_progress)
-        refusals.append(str(caught.value))
-        rebuild.rebuild(database.url, "balances", no_progress)
-
-    rebuild.rebuild(database.url, "entries", again)
-    assert refusals == ["entries is being rebuilt already: wait for that rebuild, or stop it"]
-    assert (len(rows(conn, "balances")), len(rows(conn, "entries"))) == (3, 4)
-
-
-def test_what_a_killed_rebuild_left_is_begun_anew(
-    database: Database, ledger: Ledger, conn: psycopg.Connection[Any]
-) -> None:
-    open_accounts(ledger, 3)
-    project_all(database.url)
-    before = rows(conn, "entries")
-
-    def kill(done: int, total: int) -> None:
-        with database.connect(superuser=True) as admin:
-            admin.execute(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-                " WHERE datname = current_database() AND application_name = 'daybook rebuild'"
-            )
-
-    with pytest.raises(psycopg.OperationalError):
-        rebuild.rebuild(database.url, "entries", kill)
-    assert schemas_of(conn) == sorted([*NAMES, "entries_shadow"])
-    conn.execute("CREATE SCHEMA entries_previous")  # as if killed a moment later
-    project_all(database.url, "entries")
-    assert rows(conn, "entries") == before
-    assert schemas_of(conn) == sorted(NAMES)
-
-
-def test_a_rebuild_that_fails_leaves_the_live_read_model_alone(
-    database: Database, ledger: Ledger, conn: psycopg.Connection[Any]
-) -> None:
-    open_accounts(ledger, 3)
-    project_all(database.url)
-    before = {name: rows(conn, name) for name in NAMES}
-    models = [read_model("balances"), failing(read_model("entries"), 8)]
-    with pytest.raises(ZeroDivisionError):
-        rebuild.rebuild_many(database.url, ["balances", "entries"], no_progress, models)
-    assert {name: rows(conn, name) for name in NAMES} == before
-    assert schemas_of(conn) == sorted(NAMES)
-
-
 def test_a_read_model_is_built_that_never_was(
     database: Database, ledger: Ledger, conn: psycopg.Connection[Any]
 ) -> None:
@@ -271,45 +204,6 @@ def test_a_read_model_is_built_that_never_was(
     assert schemas_of(conn) == ["transfers"]
     assert len(rows(conn, "transfers")) == 2
     assert position(conn, "transfers") == head_position(conn)
-
-
-def test_an_unknown_name_is_answered_with_the_known_ones(database: Database) -> None:
-    with pytest.raises(
-        UnknownReadModelError,
-        match="no read model is called 'sums'; there are: balances, entries, transfers",
-    ):
-        rebuild.rebuild(database.url, "sums", no_progress)
-
-
-def test_views_of_analysts_are_not_dropped_behind_their_backs(
-    database: Database, conn: psycopg.Connection[Any]
-) -> None:
-    project_all(database.url)
-    conn.execute("CREATE SCHEMA reports")
-    conn.execute("CREATE VIEW reports.rich AS SELECT id FROM balances.account WHERE balance > 9")
-    with pytest.raises(RebuildRefusedError, match=r"reports\.rich would be lost"):
-        rebuild.rebuild(database.url, "balances", no_progress)
-    rebuild.rebuild(database.url, "entries", no_progress)
-    conn.execute("DROP VIEW reports.rich")
-    rebuild.rebuild(database.url, "balances", no_progress)
-
-
-def test_a_long_query_on_the_old_tables_does_not_hold_up_the_swap(
-    database: Database,
-    ledger: Ledger,
-    conn: psycopg.Connection[Any],
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(rebuild, "_DROP_WAIT_S", 0.01)
-    open_accounts(ledger, 3)
-    project_all(database.url)
-    with database.connect() as analyst, analyst.transaction():
-        analyst.execute("SELECT FROM entries.entry")
-        project_all(database.url, "entries")
-        assert len(rows(conn, "entries")) == 4
-        assert schemas.exists(conn, "entries_previous")
-    project_all(database.url, "entries")
-    assert schemas_of(conn) == sorted(NAMES)
 
 
 def test_every_read_model_has_a_schema_of_its_own_name() -> None:

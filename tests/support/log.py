@@ -102,6 +102,7 @@ def transactions(conn: Connection[Any]) -> int:
 
 def writers_waiting(conn: Connection[Any]) -> int:
     """How many ledgers wait for the head's lock."""
+    conn.execute("SELECT pg_stat_clear_snapshot()")  # else a transaction sees what it saw first
     row = conn.execute(
         "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
         " AND application_name = 'daybook ledger' AND wait_event_type = 'Lock'"

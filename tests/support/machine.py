@@ -43,8 +43,9 @@ writers = st.integers(0, 2)
 
 KINDS = {
     "transfer": 5, "hold": 5, "up to": 1, "conditional": 1, "post": 3, "void": 1, "expire": 1,
-    "reverse": 3, "status": 1, "reopen": 2,
+    "reverse": 3, "status": 1, "reopen": 2, "again": 3, "altered": 1,
 }  # fmt: skip
+"""What to try, and how often."""
 Intent = tuple[str, int, int, int, bool, bool]
 intents: st.SearchStrategy[Intent] = st.tuples(
     st.sampled_from([kind for kind, weight in KINDS.items() for _ in range(weight)]),
@@ -78,7 +79,6 @@ class LedgerMachine(RuleBasedStateMachine):
         self.model = Model(START)
         self.last_id = 0
         self.sent: list[tuple[list[Command], bool]] = []
-        self.done: list[tuple[list[Command], bool]] = []
         self.verified = 0, GENESIS
 
     def look(self, conn: psycopg.Connection[Any]) -> None:
@@ -118,16 +118,11 @@ class LedgerMachine(RuleBasedStateMachine):
     def send_several(self, writer: int, several: list[Intent], linked: bool) -> None:
         self.send(writer, [self.command(intent) for intent in several], linked=linked)
 
-    @rule(
-        writer=writers,
-        number=numbers,
-        way=st.sampled_from(["as it was", "as it was", "whatever came of it", "with changes"]),
-    )
-    def send_again(self, writer: int, number: int, way: str) -> None:
-        latest = (self.sent if way == "whatever came of it" else self.done)[-12:]
+    @rule(writer=writers, number=numbers)
+    def send_again(self, writer: int, number: int) -> None:
+        """A whole submission that was sent before, whatever came of it."""
+        latest = self.sent[-12:]
         commands, linked = latest[number % len(latest)]
-        if way == "with changes":
-            commands = [altered(command) for command in commands]
         self.send(writer, commands, linked=linked)
 
     @rule(seconds=st.sampled_from([1, 30, 61]))
@@ -200,8 +195,6 @@ class LedgerMachine(RuleBasedStateMachine):
         outcomes = future.result(30).outcomes
         assert [told(outcome) for outcome in outcomes] == expected
         self.sent.append((commands, linked))
-        if any(isinstance(answer, Yes) for answer in expected):
-            self.done.append((commands, linked))
 
     def command(self, intent: Intent) -> Command:
         kind, one, other, amount, flag, twist = intent
@@ -236,6 +229,10 @@ class LedgerMachine(RuleBasedStateMachine):
                 return ExpirePending(transfer)
             case "reverse":
                 return ReverseTransfer(transfer, self.new_id(), part, "sent back")
+            case "again":
+                return self.repeatable(one)
+            case "altered":
+                return altered(self.repeatable(one))
             case "reopen":
                 return ChangeAccountStatus(source, "active")
             case _:
@@ -250,6 +247,11 @@ class LedgerMachine(RuleBasedStateMachine):
         """One of the latest transfers; now and then one that does not exist."""
         latest = [*self.model.transfers][-6:]
         return NOBODY if number in {13, 97} else latest[number % len(latest)]
+
+    def repeatable(self, number: int) -> Command:
+        """One of the latest commands that were accepted under ids of their own."""
+        latest = [command for command, _ in self.model.first.values()][-12:]
+        return latest[number % len(latest)]
 
     def new_id(self) -> UUID:
         self.last_id += 1

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from random import Random
 from typing import Any
@@ -10,7 +10,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from application.ledger import Accepted, Ledger, WriteFailedError
+from application.ledger import Accepted, Answer, Ledger, Outcome, Receipt, WriteFailedError
 from application.ledger import ledger as ledger_module
 from domain.transfers import PostTransfer
 from tests.conftest import Database
@@ -21,6 +21,7 @@ from tests.support.ledgers import (
     open_account,
     pay,
     receipt,
+    render,
     submission,
     submit,
 )
@@ -147,6 +148,31 @@ def test_a_cut_is_not_noticed_by_the_next_caller(
     assert balances(ask(far, pay(house, shop, 1))) == (-1, 1)
 
 
+def test_a_writer_that_stood_still_too_long_starts_its_transaction_again(
+    database: Database, admin: psycopg.Connection[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The server takes the head back from a writer that hangs, so that the others can go on."""
+    timeout = {"options": "-c idle_in_transaction_session_timeout=20ms"}
+    monkeypatch.setattr(ledger_module, "_CONNECTION", ledger_module._CONNECTION | timeout)
+    calls = []
+
+    def hang_at_first(outcomes: Sequence[Outcome]) -> Answer:
+        calls.append(outcomes)
+        if len(calls) == 1:
+            until(lambda: writers(admin) == [])
+        return render(outcomes)
+
+    with Ledger(database.url) as ledger:
+        house, shop = open_account(ledger, "cash"), open_account(ledger)
+        until(lambda: len(writers(admin)) == 1)
+        slow = Receipt("shop", "k", b"", hang_at_first)
+        done = submit(ledger, pay(house, shop, 10), receipt=slow)
+        assert balances(done.outcomes[0]) == (-10, 10)
+    assert len(calls) == 2
+    assert head(admin)[0] == 5
+    assert_sound(admin)
+
+
 def test_connections_that_are_ended_at_random_under_load_lose_and_double_nothing(
     ledger: Ledger, other_ledger: Ledger, admin: psycopg.Connection[Any]
 ) -> None:
@@ -180,14 +206,17 @@ def wait_for_progress(
     until(lambda: head(conn)[0] >= goal or all(load.done() for load in loads))
 
 
+def writers(conn: psycopg.Connection[Any]) -> list[int]:
+    """The server's processes that serve ledgers."""
+    rows = conn.execute(
+        "SELECT pid FROM pg_stat_activity WHERE datname = current_database()"
+        " AND application_name = 'daybook ledger'"
+    ).fetchall()
+    return [pid for (pid,) in rows]
+
+
 def end_a_writer(conn: psycopg.Connection[Any], chance: Random) -> int:
-    pids = [
-        row[0]
-        for row in conn.execute(
-            "SELECT pid FROM pg_stat_activity WHERE datname = current_database()"
-            " AND application_name = 'daybook ledger'"
-        )
-    ]
+    pids = writers(conn)
     if not pids:
         return 0
     conn.execute("SELECT pg_terminate_backend(%s)", (chance.choice(pids),))

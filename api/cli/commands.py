@@ -1,0 +1,95 @@
+"""All commands, and what a person reads when one of them cannot go on."""
+
+from __future__ import annotations
+
+import logging
+import sys
+
+import psycopg
+import typer
+from rich.console import Console
+
+from api.cli import bench, config, imports, ledger, projections, serving
+from api.local.errors import LocalServerError
+from api.server import PortInUseError
+from api.settings import SettingsError, load_settings
+from application.ledger import WriteFailedError
+from domain.refusals import Refusal
+from migrations.runner import MigrationError
+from projections.catalogue import UnknownReadModelError
+from projections.log import UnreadableEventError
+from projections.rebuild import RebuildRefusedError
+
+HELP = """An event-sourced double-entry ledger on Postgres.
+
+`daybook up` runs all of it on this machine, with its own Postgres. Everything else works beside a
+running `up`, without one, or on the Postgres that DATABASE_URL names.
+
+Exit status: 0 done; 1 something was refused or failed, the message says what; 2 the command line was wrong;
+130 interrupted by Ctrl-C. Stopping `up`, `serve` or `project` is 0.
+"""
+
+app = typer.Typer(
+    help=HELP,
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="markdown",
+    pretty_exceptions_enable=False,
+)
+serving.add_to(app)
+config.add_to(app)
+app.add_typer(imports.app, name="import", help="Import bank statements and files of transfers.")
+ledger.add_to(app)
+app.add_typer(
+    projections.app, name="projections", help="The read models: look at them, rebuild them."
+)
+bench.add_to(app)
+
+_SAID_PLAINLY = (
+    LocalServerError,
+    PortInUseError,
+    SettingsError,
+    MigrationError,
+    UnknownReadModelError,
+    RebuildRefusedError,
+    UnreadableEventError,
+    WriteFailedError,
+)
+"""Errors whose message says what happened and what to do."""
+
+
+def run() -> None:
+    """Run the command line; expected errors are a sentence, not a trace."""
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    try:
+        app()
+    except _SAID_PLAINLY as error:
+        _fail(str(error))
+    except Refusal as refusal:
+        from api.problems import explain
+
+        _fail(explain(refusal.reason, refusal.details))
+    except psycopg.errors.InsufficientPrivilege as error:
+        _fail(
+            f"the database refuses this to its role ({error.diag.message_primary}): set "
+            "DATABASE_ADMIN_URL to the same database for the role that owns it"
+        )
+    except psycopg.OperationalError as error:
+        _fail(f"the database cannot be reached: {str(error).strip()}\n{_where_to_look()}")
+    except psycopg.ProgrammingError as error:
+        if error.sqlstate is not None:  # from the server: a mistake of Daybook's, not of its user
+            raise
+        _fail(f"DATABASE_URL or DATABASE_ADMIN_URL cannot be used: {str(error).strip()}")
+    except OSError as error:
+        _fail(str(error))
+
+
+def _where_to_look() -> str:
+    if load_settings().DATABASE_URL is None:
+        return "The daybook that ran it may have stopped just now: try again."
+    return "See whether it runs, and whether DATABASE_URL is right."
+
+
+def _fail(message: str) -> None:
+    Console(stderr=True, highlight=False).print(f"daybook: {message}", markup=False, soft_wrap=True)
+    sys.exit(1)

@@ -1,0 +1,62 @@
+"""Chance that can be repeated, and a whole Daybook with a folder of its own."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from tests.conftest import Database
+from tests.support.processes import COMMAND, Daybook, environment, free_port
+
+
+@pytest.fixture
+def random() -> Random:
+    """Set DAYBOOK_TEST_SEED to what a failed test has printed to have the same chances again."""
+    seed = int(os.environ.get("DAYBOOK_TEST_SEED") or Random().getrandbits(32))
+    print(f"DAYBOOK_TEST_SEED={seed}")
+    return Random(seed)
+
+
+@pytest.fixture
+def port() -> int:
+    return free_port()
+
+
+@pytest.fixture
+def base_url(port: int) -> str:
+    return f"http://127.0.0.1:{port}"
+
+
+class Up:
+    """`daybook up` on a folder and a port of its own, without demo data."""
+
+    def __init__(self, folder: Path, port: int) -> None:
+        self.folder = folder
+        self._settings = {"DATA_DIR": str(folder), "PORT": str(port)}
+        self.daybook = Daybook("up", "--no-demo", **self._settings)
+
+    def database(self) -> Database:
+        """Its database, while it runs."""
+        return Database(
+            "daybook", self._ask("database-url"), self._ask("database-url", "--superuser")
+        )
+
+    def _ask(self, *arguments: str) -> str:
+        command = [*COMMAND, "config", *arguments]
+        asked = environment(**self._settings)
+        return subprocess.check_output(command, env=asked, text=True).strip()
+
+
+@pytest.fixture
+def up(port: int) -> Iterator[Up]:
+    # Not in pytest's own folder: as root, Postgres runs as another user, who must get there.
+    folder = Path(tempfile.mkdtemp(prefix="daybook-test-")).resolve()
+    yield Up(folder, port)
+    shutil.rmtree(folder)

@@ -1,0 +1,49 @@
+"""The process that fills the read models is killed while it catches up, again and again."""
+
+from __future__ import annotations
+
+from random import Random
+from typing import Any
+from uuid import uuid4
+
+import psycopg
+
+from application.ledger import Ledger, Submission
+from projections.log import head_position
+from tests.conftest import Database
+from tests.crash.checks import assert_read_models_are_folds
+from tests.projections.histories import WHO, busy_history, recorded
+from tests.projections.running import NAMES, caught_up, position
+from tests.support.ledgers import pay
+from tests.support.processes import projector
+
+KILLS = 6
+TRANSFERS = 16_000
+"""Makes ten batches for the runner."""
+
+
+def test_read_models_of_a_killed_projector_have_everything_once(
+    database: Database, random: Random
+) -> None:
+    fill(database, random)
+    with database.connect() as conn, projector(database) as process:
+        head = head_position(conn)
+        for number in range(KILLS):
+            name = random.choice(NAMES)
+            target = random.randint(head * number // KILLS + 1, head * (number + 1) // KILLS)
+            process.wait_for(lambda name=name, target=target: position(conn, name) >= target)
+            process.kill()
+            process.start()
+        caught_up(conn)
+        assert process.stop() == 0
+        assert_read_models_are_folds(database, recorded(conn))
+
+
+def fill(database: Database, random: Random) -> None:
+    """A log with a bit of everything and a lot of transfers."""
+    with Ledger(database.url) as ledger:
+        accounts = busy_history(ledger, seed=random.getrandbits(32))["EUR"]
+        source, *others = accounts
+        for start in range(0, TRANSFERS, 1_000):
+            commands = [pay(source, random.choice(others), 1) for _ in range(1_000)]
+            ledger.submit_and_wait(Submission(commands, WHO))

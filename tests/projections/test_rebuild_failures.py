@@ -1,0 +1,132 @@
+"""Rebuilds that are refused, killed or fail: the live read model is never the worse for it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import psycopg
+import pytest
+
+from application.ledger import Ledger
+from projections import rebuild, schemas
+from projections.catalogue import UnknownReadModelError, read_model
+from projections.log import UnreadableEventError
+from projections.rebuild import RebuildFailedError, RebuildRefusedError
+from tests.conftest import Database
+from tests.projections.histories import open_accounts, write_raw
+from tests.projections.planted import failing
+from tests.projections.running import (
+    NAMES,
+    no_progress,
+    position,
+    project_all,
+    rows,
+    schemas_of,
+)
+
+
+def test_two_rebuilds_of_one_read_model_are_refused(
+    database: Database, ledger: Ledger, conn: psycopg.Connection[Any]
+) -> None:
+    open_accounts(ledger, 3)
+    refusals: list[str] = []
+
+    def again(done: int, total: int) -> None:
+        with pytest.raises(RebuildRefusedError) as caught:
+            rebuild.rebuild_many(database.url, ["balances", "entries"], no_progress)
+        refusals.append(str(caught.value))
+        rebuild.rebuild(database.url, "balances", no_progress)
+
+    rebuild.rebuild(database.url, "entries", again)
+    assert refusals == ["entries is being rebuilt already: wait for that rebuild, or stop it"]
+    assert (len(rows(conn, "balances")), len(rows(conn, "entries"))) == (3, 4)
+
+
+def test_what_a_killed_rebuild_left_is_begun_anew(
+    database: Database, ledger: Ledger, conn: psycopg.Connection[Any]
+) -> None:
+    open_accounts(ledger, 3)
+    project_all(database.url)
+    before = rows(conn, "entries")
+
+    def kill(done: int, total: int) -> None:
+        with database.connect(superuser=True) as admin:
+            admin.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                " WHERE datname = current_database() AND application_name = 'daybook rebuild'"
+            )
+
+    with pytest.raises(psycopg.OperationalError):
+        rebuild.rebuild(database.url, "entries", kill)
+    assert schemas_of(conn) == sorted([*NAMES, "entries_shadow"])
+    conn.execute("CREATE SCHEMA entries_previous")  # as if killed a moment later
+    project_all(database.url, "entries")
+    assert rows(conn, "entries") == before
+    assert schemas_of(conn) == sorted(NAMES)
+
+
+def test_a_rebuild_that_fails_leaves_the_live_read_model_alone(
+    database: Database, ledger: Ledger, conn: psycopg.Connection[Any]
+) -> None:
+    open_accounts(ledger, 3)
+    project_all(database.url)
+    before = {name: rows(conn, name) for name in NAMES}
+    models = [read_model("balances"), failing(read_model("entries"), 8)]
+    with pytest.raises(
+        RebuildFailedError, match=r"fails between events 5 and 9 \(ZeroDivisionError: out of order"
+    ):
+        rebuild.rebuild_many(database.url, ["balances", "entries"], no_progress, models)
+    assert {name: rows(conn, name) for name in NAMES} == before
+    assert schemas_of(conn) == sorted(NAMES)
+
+
+def test_a_rebuild_stops_at_an_event_that_cannot_be_read(
+    database: Database, ledger: Ledger, conn: psycopg.Connection[Any]
+) -> None:
+    open_accounts(ledger, 3)
+    project_all(database.url)
+    write_raw(database, "account.painted", b"{}")
+    with pytest.raises(UnreadableEventError, match=r"account\.painted"):
+        project_all(database.url, "entries")
+    assert (len(rows(conn, "entries")), position(conn, "entries")) == (4, 9)
+
+
+def test_an_unknown_name_is_answered_with_the_known_ones(database: Database) -> None:
+    with pytest.raises(
+        UnknownReadModelError,
+        match="no read model is called 'sums'; there are: balances, entries, transfers",
+    ):
+        rebuild.rebuild(database.url, "sums", no_progress)
+
+
+def test_views_of_analysts_are_not_dropped_behind_their_backs(
+    database: Database, conn: psycopg.Connection[Any]
+) -> None:
+    project_all(database.url)
+    conn.execute("CREATE SCHEMA reports")
+    conn.execute("CREATE VIEW reports.rich AS SELECT id FROM balances.account WHERE balance > 9")
+    with pytest.raises(RebuildRefusedError, match=r"reports\.rich would be lost"):
+        rebuild.rebuild(database.url, "balances", no_progress)
+    rebuild.rebuild(database.url, "entries", no_progress)
+    conn.execute("DROP VIEW reports.rich")
+    rebuild.rebuild(database.url, "balances", no_progress)
+
+
+def test_a_long_query_on_the_old_tables_does_not_hold_up_the_swap(
+    database: Database,
+    ledger: Ledger,
+    conn: psycopg.Connection[Any],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(rebuild, "_DROP_WAIT_S", 0.01)
+    open_accounts(ledger, 3)
+    project_all(database.url)
+    with database.connect() as analyst, analyst.transaction():
+        analyst.execute("SELECT FROM entries.entry")
+        project_all(database.url, "entries")
+        assert len(rows(conn, "entries")) == 4
+        assert schemas.exists(conn, "entries_previous")
+        with pytest.raises(RebuildRefusedError, match="queries still read the tables"):
+            project_all(database.url, "entries")
+    project_all(database.url, "entries")
+    assert schemas_of(conn) == sorted(NAMES)
