@@ -74,6 +74,13 @@ def require_migrated(conninfo: str) -> None:
         raise runner.MigrationError("the database is not migrated: run `daybook migrate up` first")
 
 
+def make_read_models(conninfo: str) -> None:
+    """Make the read models' tables when no projector has run yet, so that reads find them empty."""
+    with psycopg.connect(conninfo, autocommit=True) as conn:
+        for model in READ_MODELS:
+            schemas.ensure(conn, model)
+
+
 @contextmanager
 def ready_database(settings: Settings) -> Iterator[str]:
     """The connection string of a migrated database: the embedded one is migrated on the way,
@@ -124,6 +131,7 @@ def create_app(settings: Settings, conninfo: str) -> FastAPI:
             kwargs={"application_name": "daybook reads", "autocommit": True},
             check=AsyncConnectionPool.check_connection,
         )
+        await asyncio.to_thread(make_read_models, conninfo)
         await pool.open()
         ledger = make_ledger(settings, conninfo)
         try:

@@ -36,7 +36,7 @@ def measure(stage: Stage) -> list[Row]:
     with children.running("API", ["api.bench.server"], conninfo, stage.folder, port):
         rounds = interleave(
             {
-                "noop": partial(flood, "/bench/noop", single, _CONNECTIONS, 201),
+                "noop": partial(flood, "/api/transfers/noop", single, _CONNECTIONS, 201),
                 "transfer": partial(flood, "/api/transfers", single, _CONNECTIONS, 201),
                 "batch": partial(
                     flood, "/api/transfers/batch", batches, _BATCH_CONNECTIONS, 200, BATCH

@@ -9,7 +9,22 @@ import psycopg
 import pytest
 
 from application.ledger import Ledger
-from tests.conftest import Database
+from tests.conftest import Database, MakeDatabase
+from tests.support.log import make_empty
+
+
+@pytest.fixture(scope="session")
+def shared_database(make_database: MakeDatabase) -> Iterator[Database]:
+    with make_database() as database:
+        yield database
+
+
+@pytest.fixture
+def empty_database(shared_database: Database) -> Database:
+    """A database with nothing in its log; much cheaper than one of the test's own."""
+    with shared_database.connect(superuser=True) as conn:
+        make_empty(conn)
+    return shared_database
 
 
 @pytest.fixture

@@ -45,7 +45,7 @@ def assert_nothing_lost(database: Database, load: Load, base_url: str) -> None:
             assert_read_models_are_folds(database, recorded(conn))
             report = client.get("/api/trial-balance").json()
             assert report["position"] == len(recorded(conn))
-            assert {c["difference"] for c in report["currencies"]} == {"0.00"}
+            assert {c["difference"] for c in report["data"]} == {"0.00"}
 
 
 def assert_log_is_what_clients_know(conn: Connection[Any], load: Load) -> set[UUID]:
@@ -88,13 +88,13 @@ def assert_read_models_are_folds(database: Database, events: list[Recorded]) -> 
     assert {row.id: row for row in accounts} == accounts_by_fold(events)
     moved = ask(database.url, transfers.search_transfers, limit=ALL).rows
     assert {row.id: row for row in moved} == transfers_by_fold(events)
-    assert len(moved) == sum(event.topic.startswith("transfer.posted") for event in events)
     by_account: defaultdict[UUID, list[Recorded]] = defaultdict(list)
     for event in events:
         by_account[event.stream_id].append(event)
     for account in accounts:
         lines = ask(database.url, entries.list_entries, account.id, limit=ALL).rows
         assert lines == entries_of(by_account[account.id], account.id)
-    (totals,) = ask(database.url, balances.trial_balance).currencies
+    totals = ask(database.url, balances.trial_balance).currencies
     debits = sum(event.data.amount for event in events if isinstance(event.data, Debited))
-    assert (totals.debits, totals.credits, totals.balances) == (debits, debits, 0)
+    assert sum(c.debits for c in totals) == sum(c.credits for c in totals) == debits
+    assert not any(c.difference or c.balances for c in totals)

@@ -40,7 +40,7 @@ class Up:
     def __init__(self, folder: Path, port: int) -> None:
         self.folder = folder
         self._settings = {"DATA_DIR": str(folder), "PORT": str(port)}
-        self.daybook = Daybook("up", "--no-demo", **self._settings)
+        self.daybook = Daybook("up", "--no-demo", settings=self._settings)
 
     def database(self) -> Database:
         """Its database, while it runs."""
@@ -50,7 +50,7 @@ class Up:
 
     def _ask(self, *arguments: str) -> str:
         command = [*COMMAND, "config", *arguments]
-        asked = environment(**self._settings)
+        asked = environment(self._settings)
         return subprocess.check_output(command, env=asked, text=True).strip()
 
 

@@ -11,6 +11,8 @@ from tests.support.processes import are_gone, tree, wait_until_ready
 from tests.support.waiting import until
 
 ROUNDS = 3
+RETRYABLE = {(503, "database_unavailable"), (503, "outcome_unknown"), (503, "shutting_down")}
+"""The parts of what is killed end one after the other."""
 
 
 def test_a_killed_daybook_leaves_no_process_and_loses_nothing(
@@ -30,10 +32,6 @@ def test_a_killed_daybook_leaves_no_process_and_loses_nothing(
                 until(lambda: are_gone(everything))  # noqa: B023 - called within the round
                 daybook.start()
                 wait_until_ready(daybook, port)
-        assert set(load.problems) <= {
-            (503, "database_unavailable"),
-            (503, "outcome_unknown"),
-            (503, "shutting_down"),
-        }
+        assert set(load.problems) <= RETRYABLE, load.problems
         assert_nothing_lost(up.database(), load, base_url)
         assert daybook.stop() == 0

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from functools import partial
 from random import Random
 from typing import Any
-from uuid import uuid4
 
-import psycopg
+from psycopg import Connection
 
 from application.ledger import Ledger, Submission
 from projections.log import head_position
@@ -31,7 +31,7 @@ def test_read_models_of_a_killed_projector_have_everything_once(
         for number in range(KILLS):
             name = random.choice(NAMES)
             target = random.randint(head * number // KILLS + 1, head * (number + 1) // KILLS)
-            process.wait_for(lambda name=name, target=target: position(conn, name) >= target)
+            process.wait_for(partial(is_at, conn, name, target))
             process.kill()
             process.start()
         caught_up(conn)
@@ -39,11 +39,15 @@ def test_read_models_of_a_killed_projector_have_everything_once(
         assert_read_models_are_folds(database, recorded(conn))
 
 
+def is_at(conn: Connection[Any], name: str, target: int) -> bool:
+    return position(conn, name) >= target
+
+
 def fill(database: Database, random: Random) -> None:
     """A log with a bit of everything and a lot of transfers."""
     with Ledger(database.url) as ledger:
         accounts = busy_history(ledger, seed=random.getrandbits(32))["EUR"]
         source, *others = accounts
-        for start in range(0, TRANSFERS, 1_000):
+        for _ in range(TRANSFERS // 1_000):
             commands = [pay(source, random.choice(others), 1) for _ in range(1_000)]
             ledger.submit_and_wait(Submission(commands, WHO))

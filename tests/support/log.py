@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -12,11 +13,13 @@ from eventsourcing.persistence import StoredEvent
 from psycopg import Connection
 from psycopg_pool import ConnectionPool
 
-from application.event_store.chain import COLUMNS, Break, Row, first_break
+from application.event_store.chain import COLUMNS, GENESIS, Break, Row, first_break
 from application.event_store.recorder import LogRecorder
 from domain import catalogue
 from domain.accounts import Account
 from domain.catalogue import AggregateState
+
+LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def rows(conn: Connection[Any]) -> list[Row]:
@@ -115,3 +118,12 @@ def write_raw(conninfo: str, stream_id: UUID, version: int, topic: str, state: b
     """Append one event as it stands, as another version of the product would."""
     with ConnectionPool[Any](conninfo, min_size=1, max_size=1, open=True) as pool:
         LogRecorder(pool).insert_events([StoredEvent(stream_id, version, topic, state)])
+
+
+def make_empty(conn: Connection[Any], now: datetime = LONG_AGO) -> None:
+    """Back to a log without events, whose time is `now` or the clock's, whichever is later."""
+    with tampering(conn):
+        conn.execute("TRUNCATE events, snapshots, idempotency_keys, deadlines")
+        conn.execute(
+            "UPDATE ledger_head SET position = 0, hash = %s, recorded_at = %s", (GENESIS, now)
+        )

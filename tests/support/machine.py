@@ -29,7 +29,7 @@ from domain.transfers import (
 )
 from tests.conftest import Database
 from tests.support.ledgers import submission
-from tests.support.log import assert_sound, head, tampering
+from tests.support.log import assert_sound, head, make_empty
 from tests.support.model import DECIMALS, Expected, Model, Seen, Yes
 
 START = datetime(2100, 1, 1, tzinfo=UTC)
@@ -65,11 +65,7 @@ class LedgerMachine(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.admin = self.database.connect(superuser=True)
-        with tampering(self.admin):
-            self.admin.execute("TRUNCATE events, snapshots, idempotency_keys, deadlines")
-            self.admin.execute(
-                "UPDATE ledger_head SET position = 0, hash = %s, recorded_at = %s", (GENESIS, START)
-            )
+        make_empty(self.admin, START)
         self.conn = self.database.connect()
         self.ledgers = [
             Ledger(self.database.url),

@@ -28,14 +28,14 @@ PATIENCE_S = 60.0
 """For what takes a second or two on a machine that has nothing else to do."""
 
 
-def environment(**settings: str) -> dict[str, str]:
+def environment(settings: Mapping[str, str]) -> dict[str, str]:
     """This process' environment with these settings of Daybook's and no others."""
     ours = ("DATABASE_URL", "DATABASE_ADMIN_URL", "DATA_DIR", "PORT", "HOST", "LOG_LEVEL")
     kept = {name: value for name, value in os.environ.items() if name not in ours}
-    return kept | {"PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "utf-8"} | settings
+    return kept | {"PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "utf-8"} | dict(settings)
 
 
-def settings_of(database: Database) -> Mapping[str, str]:
+def settings_of(database: Database) -> dict[str, str]:
     """The settings that point to a test's database."""
     return {"DATABASE_URL": database.url, "DATABASE_ADMIN_URL": database.superuser_url}
 
@@ -57,9 +57,9 @@ def free_port() -> int:
 class Daybook:
     """A `daybook` command in a process of its own, which can be started again after its end."""
 
-    def __init__(self, *arguments: str, cwd: Path = ROOT, **settings: str) -> None:
+    def __init__(self, *arguments: str, settings: Mapping[str, str], cwd: Path = ROOT) -> None:
         self._command = [*COMMAND, *arguments]
-        self._environment = environment(**settings)
+        self._environment = environment(settings)
         self._cwd = cwd
         self._output = tempfile.TemporaryFile("w+b")  # noqa: SIM115 - closed by __exit__
         self._process: subprocess.Popen[bytes] | None = None
@@ -142,14 +142,14 @@ class Daybook:
 @contextmanager
 def api(database: Database, port: int) -> Iterator[Daybook]:
     """`daybook serve` on a test's database, ready for requests."""
-    with Daybook("serve", PORT=str(port), **settings_of(database)) as server:
+    with Daybook("serve", settings=settings_of(database) | {"PORT": str(port)}) as server:
         wait_until_ready(server, port)
         yield server
 
 
 def projector(database: Database) -> Daybook:
     """`daybook project` on a test's database."""
-    return Daybook("project", **settings_of(database))
+    return Daybook("project", settings=settings_of(database))
 
 
 def wait_until_ready(server: Daybook, port: int) -> None:
