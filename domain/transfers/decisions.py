@@ -1,184 +1,35 @@
-"""Transfer: moves money between two accounts as double entry, at once or in two phases.
-
-A transfer posted at once debits its source and credits its destination. A pending one holds the
-amount at the source until it is posted (wholly or in part, the rest set free), voided, or expires.
-What was posted can be reversed, wholly or in parts, by new transfers the other way round.
-"""
+"""Decides what is asked of transfers: events in the order in which they are appended, or a refusal."""
 
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import ClassVar
 from uuid import UUID
-
-from msgspec import Struct
 
 from domain import accounts
 from domain.accounts import Account
 from domain.events import Event
 from domain.money import parse_amount
 from domain.refusals import Refusal
+from domain.transfers.commands import (
+    Condition,
+    ExpirePending,
+    PostPending,
+    PostTransfer,
+    ReverseTransfer,
+    VoidPending,
+)
+from domain.transfers.state import (
+    Captured,
+    Expired,
+    Posted,
+    Reserved,
+    Reversed,
+    Transfer,
+    Voided,
+)
 
-Metadata = dict[str, str | int | bool]
-
-MAX_METADATA_KEYS = 16
-MAX_EXPIRY_S = 366 * 24 * 3600
-"""A pending transfer may hold money for a year and a day at most."""
-
-
-# Events. Stored for ever: add a field with a default, or a new event; never edit one.
-class Posted(Event, frozen=True):
-    """Money moved at once. `requested` is kept when `up_to` posted less than was asked for."""
-
-    topic: ClassVar[str] = "transfer.posted"
-    source_id: UUID
-    destination_id: UUID
-    currency: str
-    amount: int
-    requested: int = 0
-    up_to: bool = False
-    description: str = ""
-    reference: str = ""
-    effective_at: datetime | None = None
-    metadata: Metadata = {}
-    reverses: UUID | None = None
-    reason: str = ""
-
-
-class Reserved(Event, frozen=True):
-    """The transfer is pending: `amount` is held at the source until posted, voided or expired."""
-
-    topic: ClassVar[str] = "transfer.reserved"
-    source_id: UUID
-    destination_id: UUID
-    currency: str
-    amount: int
-    requested: int = 0
-    up_to: bool = False
-    description: str = ""
-    reference: str = ""
-    effective_at: datetime | None = None
-    metadata: Metadata = {}
-    expires_at: datetime | None = None
-    expires_in_s: int = 0
-
-
-class Captured(Event, frozen=True):
-    """A pending transfer was posted: `amount` moved, `released` of the hold was set free."""
-
-    topic: ClassVar[str] = "transfer.captured"
-    amount: int
-    released: int = 0
-
-
-class Voided(Event, frozen=True):
-    topic: ClassVar[str] = "transfer.voided"
-    reason: str = ""
-
-
-class Expired(Event, frozen=True):
-    topic: ClassVar[str] = "transfer.expired"
-
-
-class Reversed(Event, frozen=True):
-    """`amount` of this transfer went back by the transfer `reversal_id`."""
-
-    topic: ClassVar[str] = "transfer.reversed"
-    reversal_id: UUID
-    amount: int
-
-
-EVENTS: tuple[type[Event], ...] = (Posted, Reserved, Captured, Voided, Expired, Reversed)
-
-
-# State. Runs again at every replay: no rule, no clock, no exception.
-class Transfer(Struct, frozen=True, gc=False):
-    """What the rules need to know of a transfer. `amount` is held while pending, else what moved."""
-
-    id: UUID
-    version: int
-    status: str
-    amount: int
-    reversed: int
-    request: Posted | Reserved
-
-
-def evolve(transfer: Transfer | None, event: Event, stream_id: UUID) -> Transfer:
-    """The transfer after one more event."""
-    if isinstance(event, Posted):
-        return Transfer(stream_id, 1, "posted", event.amount, 0, event)
-    if isinstance(event, Reserved):
-        return Transfer(stream_id, 1, "pending", event.amount, 0, event)
-    assert transfer is not None, "a transfer's first event is transfer.posted or transfer.reserved"
-    t = transfer
-    if isinstance(event, Captured):
-        return Transfer(t.id, t.version + 1, "posted", event.amount, t.reversed, t.request)
-    if isinstance(event, Voided):
-        return Transfer(t.id, t.version + 1, "voided", t.amount, t.reversed, t.request)
-    if isinstance(event, Expired):
-        return Transfer(t.id, t.version + 1, "expired", t.amount, t.reversed, t.request)
-    assert isinstance(event, Reversed), event
-    return Transfer(t.id, t.version + 1, t.status, t.amount, t.reversed + event.amount, t.request)
-
-
-# Commands.
-class Condition(Struct, frozen=True):
-    """What must hold of one of the two accounts just before the transfer; amounts in minor units."""
-
-    account_id: UUID
-    version: int | None = None
-    balance_at_least: int | None = None
-    balance_at_most: int | None = None
-    available_at_least: int | None = None
-    available_at_most: int | None = None
-
-
-class PostTransfer(Struct, frozen=True, gc=False):
-    """Move `amount` minor units of `currency`, or hold them when `pending`."""
-
-    transfer_id: UUID
-    source_id: UUID
-    destination_id: UUID
-    amount: int
-    currency: str
-    description: str = ""
-    reference: str = ""
-    effective_at: datetime | None = None
-    metadata: Metadata = {}
-    pending: bool = False
-    expires_in_s: int = 0
-    up_to: bool = False
-    conditions: tuple[Condition, ...] = ()
-
-
-class PostPending(Struct, frozen=True):
-    """Post a pending transfer: all of it, or the decimal string `amount` in its currency."""
-
-    transfer_id: UUID
-    amount: str | None = None
-
-
-class VoidPending(Struct, frozen=True):
-    transfer_id: UUID
-    reason: str = ""
-
-
-class ExpirePending(Struct, frozen=True):
-    transfer_id: UUID
-
-
-class ReverseTransfer(Struct, frozen=True):
-    """Send a posted transfer back by the new transfer `reversal_id`: what is left of it, or the
-    decimal string `amount` in its currency."""
-
-    transfer_id: UUID
-    reversal_id: UUID
-    amount: str | None = None
-    reason: str = ""
-
-
-# Decisions. Each answers the events in the order in which they are appended, with their streams.
 Decided = tuple[tuple[UUID, Event], ...]
+"""Events with their streams, in the order in which they are appended."""
 
 
 def post_transfer(
