@@ -20,7 +20,7 @@ from api.local.postgres import EmbeddedPostgres
 from api.routes import accounts, events, health, projections, reports, transfers
 from api.settings import Settings, load_settings
 from api.state import State
-from application import deadlines
+from application import deadlines, housekeeping
 from application.ledger import Ledger, LedgerClosedError, QueueFullError, WriteFailedError
 from migrations import runner
 from projections import schemas
@@ -30,6 +30,9 @@ from projections.freshness import Freshness
 _log = logging.getLogger("daybook")
 
 _SWEEP_S = 1.0
+_RECONNECT_S = 2.0
+"""The pool doubles its wait with each attempt to connect. One that gives up soon begins anew with the
+next request, instead of sitting out a wait as long as the outage was after the database is back."""
 _SWITCH_S = 0.0005
 """The writer's thread waits this long at most for its turn while requests are parsed."""
 
@@ -127,6 +130,7 @@ def create_app(settings: Settings, conninfo: str) -> FastAPI:
             min_size=2,
             max_size=10,
             timeout=10,
+            reconnect_timeout=_RECONNECT_S,
             open=False,
             kwargs={"application_name": "daybook reads", "autocommit": True},
             check=AsyncConnectionPool.check_connection,
@@ -171,6 +175,7 @@ async def _sweep(state: State) -> None:
         try:
             async with state.pool.connection() as conn:
                 overdue = await deadlines.due(conn)
+                await housekeeping.forget_old_answers(conn)
             if overdue:
                 await deadlines.expire(state.ledger, overdue)
         except (psycopg.Error, PoolTimeout, QueueFullError, WriteFailedError) as error:

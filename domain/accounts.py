@@ -7,7 +7,7 @@ spend (`available`) is its balance and credit limit less what is held for pendin
 from __future__ import annotations
 
 from datetime import datetime
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, get_args
 from uuid import UUID
 
 from msgspec import Struct
@@ -21,6 +21,8 @@ AccountType = Literal[
     "clearing", "fee", "suspense", "cash",
 ]  # fmt: skip
 AccountStatus = Literal["active", "inactive", "frozen", "suspended", "closed"]
+
+TYPES: tuple[str, ...] = get_args(AccountType)
 
 INTERNAL_TYPES = frozenset({"clearing", "fee", "suspense", "cash"})
 """The house's own accounts: no floor, since the other side of an outside movement must always book."""
@@ -194,8 +196,13 @@ class ChangeAccountStatus(Struct, frozen=True):
 
 # Decisions. A "no" is raised as a Refusal and leaves nothing behind.
 def open_account(command: OpenAccount) -> Opened:
-    """Refuses: `invalid_currency_format`, `credit_limit_not_allowed`."""
+    """Refuses: `invalid_currency_format`, `invalid_account_type`, `negative_amount` (a credit limit),
+    `credit_limit_not_allowed`."""
     exponent_of(command.currency)
+    if command.type not in TYPES:
+        raise Refusal("invalid_account_type", type=command.type, allowed=list(TYPES))
+    if command.credit_limit < 0:
+        raise Refusal("negative_amount")
     if command.credit_limit and command.type not in CREDIT_TYPES:
         raise Refusal("credit_limit_not_allowed", type=command.type, allowed=sorted(CREDIT_TYPES))
     return Opened(

@@ -20,6 +20,7 @@ CREATE TABLE idempotency_keys (
     answered_at timestamptz NOT NULL,
     PRIMARY KEY (caller, key)
 );
+CREATE INDEX idempotency_keys_answered ON idempotency_keys (answered_at);
 COMMENT ON COLUMN idempotency_keys.fingerprint IS 'SHA-256 of method, path and body of the first request';
 
 -- When pending transfers expire. A row goes when its transfer is posted, voided or expired.

@@ -19,7 +19,7 @@ from eventsourcing.persistence import (
     Subscription,
 )
 from psycopg import sql
-from psycopg_pool import ConnectionPool
+from psycopg_pool import ConnectionPool, PoolTimeout
 
 from application.event_store.appending import Appender, NewEvent, lock_head, move_head
 from application.event_store.chain import field
@@ -144,10 +144,14 @@ class LogSubscription(ListenNotifySubscription[LogRecorder]):
         self._listening.start()
 
     def _wake(self) -> None:
-        for _ in self._recorder.listen():
-            if self._has_been_stopped:
-                return
-            self._has_been_notified.set()
+        try:
+            for _ in self._recorder.listen():
+                if self._has_been_stopped:
+                    return
+                self._has_been_notified.set()
+        except (psycopg.Error, PoolTimeout) as error:  # raised where the events are awaited
+            self._thread_error = OperationalError(str(error))
+            self.stop()
 
     def __exit__(self, *args: object, **kwargs: Any) -> None:
         super().__exit__(*args, **kwargs)

@@ -35,9 +35,7 @@ _LOST = (
 _CONNECTION: dict[str, Any] = {
     "application_name": "daybook ledger",
     "connect_timeout": 5,
-    # A writer that hangs while it holds the head would stop all others: the server ends its
-    # transaction, and the network's silence counts as a lost connection.
-    "options": "-c idle_in_transaction_session_timeout=10s",
+    # The network's silence counts as a lost connection.
     "tcp_user_timeout": 15_000,
     "keepalives_idle": 5,
     "keepalives_interval": 5,
@@ -238,6 +236,8 @@ class Ledger:
     def _connection(self) -> Connection[Any]:
         if self._conn is None or self._conn.closed:
             self._conn = psycopg.connect(self._conninfo, autocommit=True, **_CONNECTION)
+            # One that hangs while it holds the head would stop all other writers.
+            self._conn.execute("SET idle_in_transaction_session_timeout = '10s'")
         return self._conn
 
     def _roll_back(self) -> None:

@@ -7,16 +7,14 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
-from msgspec.structs import replace
 from psycopg import Connection
 
 from application.event_store.appending import Head
-from application.ledger.book import Book, StateCache
-from application.ledger.outcomes import Accepted, Answer, Receipt
-from domain import accounts, catalogue
+from application.ledger.book import StateCache
+from application.ledger.outcomes import Answer, Receipt
+from domain import catalogue
 from domain.accounts import Account
 from domain.catalogue import AggregateState
-from domain.transfers import Reserved, Transfer
 
 SNAPSHOT_SHAPE = 1
 """Raise it when the fields of `Account` change: snapshots of another shape are ignored."""
@@ -116,69 +114,3 @@ def earlier_answers(
         (caller, key): (fingerprint, Answer(status, body, position))
         for caller, key, fingerprint, status, body, position in rows
     }
-
-
-def as_it_was(conn: Connection[Any], book: Book, stream_id: UUID) -> Accepted:
-    """The first answer to the command that started a stream, put together again from the log."""
-    row = conn.execute(
-        "SELECT notification_id, recorded_at, topic, state FROM events"
-        " WHERE originator_id = %s ORDER BY originator_version LIMIT 1",
-        (stream_id,),
-    ).fetchone()
-    assert row is not None, "the stream was just loaded"
-    position, recorded_at, topic, data = row
-    first = catalogue.evolve(None, catalogue.decode(topic, data), stream_id)
-    if not isinstance(first, Transfer):
-        return Accepted(stream_id, position, recorded_at, first, replayed=True)
-    last = _last_of_first(conn, first, position)
-    both = tuple(
-        _account_at(conn, book.account(id_), last)
-        for id_ in (first.request.source_id, first.request.destination_id)
-    )
-    return Accepted(stream_id, last, recorded_at, first, both, replayed=True)
-
-
-def _last_of_first(conn: Connection[Any], transfer: Transfer, position: int) -> int:
-    """The position of the last event of the command that started a transfer at `position`: the
-    hold of a pending one, else the credit. Later commands may have written right behind it."""
-    closing = accounts.Held if isinstance(transfer.request, Reserved) else accounts.Credited
-    rows = conn.execute(
-        "SELECT notification_id, topic, state FROM events"
-        " WHERE notification_id BETWEEN %s AND %s ORDER BY notification_id",
-        (position + 1, position + 3),
-    )
-    for at, topic, state in rows:
-        event = catalogue.decode(topic, state)
-        if isinstance(event, closing) and event.transfer_id == transfer.id:
-            return int(at)
-    raise AssertionError("a transfer's entries follow its first event")
-
-
-def _account_at(conn: Connection[Any], account: Account | None, position: int) -> Account:
-    """An account with the version, status, balance and held amount it had right after a position."""
-    assert account is not None, "a transfer's accounts are there before it"
-    row = conn.execute(
-        "SELECT version_at(%(id)s, %(at)s), topic, state FROM events"
-        " WHERE originator_id = %(id)s AND originator_version <= version_at(%(id)s, %(at)s)"
-        " AND topic <> 'account.status_changed' ORDER BY originator_version DESC LIMIT 1",
-        {"id": account.id, "at": position},
-    ).fetchone()
-    assert row is not None, "an account that a transfer names was opened before it"
-    event = catalogue.decode(row[1], row[2])
-    balance = held = 0
-    if not isinstance(event, accounts.Opened):
-        assert isinstance(
-            event, accounts.Debited | accounts.Credited | accounts.Held | accounts.Released
-        )
-        balance, held = event.balance, event.held
-    changed = conn.execute(
-        "SELECT topic, state FROM events WHERE originator_id = %s AND originator_version <= %s"
-        " AND topic = 'account.status_changed' ORDER BY originator_version DESC LIMIT 1",
-        (account.id, row[0]),
-    ).fetchone()
-    status = "active"
-    if changed is not None:
-        change = catalogue.decode(*changed)
-        assert isinstance(change, accounts.StatusChanged)
-        status = change.status
-    return replace(account, version=row[0], status=status, balance=balance, held=held)

@@ -7,7 +7,6 @@ append command after command; keep answers, deadlines and snapshots; move the he
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -18,6 +17,7 @@ from application.event_store.appending import Appender, Head, NewEvent, lock_hea
 from application.event_store.chain import field
 from application.ledger import reading
 from application.ledger.book import Book, StateCache
+from application.ledger.companions import keep_answers, keep_deadlines, keep_snapshots
 from application.ledger.deciding import AlreadyDone, decide, missing, new_stream
 from application.ledger.outcomes import (
     Accepted,
@@ -29,6 +29,7 @@ from application.ledger.outcomes import (
     Refused,
     Submission,
 )
+from application.ledger.repeats import first_answers
 from domain import catalogue
 from domain.accounts import Account
 from domain.refusals import Refusal
@@ -238,6 +239,8 @@ class Batch:
 
     def _answer(self, decided: list[_Decided]) -> None:
         """Complete each submission's outcomes, and render the answers that are to be kept."""
+        repeats = {o.stream_id for d in decided for o in d.outcomes if isinstance(o, _Repeat)}
+        first = first_answers(self._conn, self._book, repeats)
         for submission, (outcomes, earlier, same_as) in zip(
             self._submissions, decided, strict=True
         ):
@@ -246,9 +249,7 @@ class Batch:
                 self.results.append(Done([], repeated, replayed=True))
                 continue
             complete = [
-                reading.as_it_was(self._conn, self._book, outcome.stream_id)
-                if isinstance(outcome, _Repeat)
-                else outcome
+                first[outcome.stream_id] if isinstance(outcome, _Repeat) else outcome
                 for outcome in outcomes
             ]
             receipt = submission.receipt
@@ -296,60 +297,6 @@ class Batch:
             self._conn.execute("COMMIT")
         else:
             self._conn.execute("ROLLBACK")  # nothing was written: no need to wait for the disk
-
-
-def keep_answers(
-    conn: Connection[Any], answers: Sequence[tuple[Receipt, Answer]], now: datetime
-) -> None:
-    """Store what requests with an Idempotency-Key were answered."""
-    conn.execute(
-        "INSERT INTO idempotency_keys"
-        " (caller, key, fingerprint, status, body, position, answered_at)"
-        " SELECT *, %s FROM unnest(%s::text[], %s::text[], %s::bytea[], %s::smallint[],"
-        " %s::bytea[], %s::bigint[])",
-        (
-            now,
-            [receipt.caller for receipt, _ in answers],
-            [receipt.key for receipt, _ in answers],
-            [receipt.fingerprint for receipt, _ in answers],
-            [answer.status for _, answer in answers],
-            [answer.body for _, answer in answers],
-            [answer.position for _, answer in answers],
-        ),
-        prepare=True,
-    )
-
-
-def keep_deadlines(conn: Connection[Any], transfers: Sequence[Transfer]) -> None:
-    """Note when pending transfers expire, and forget those that no longer can."""
-    due = [t for t in transfers if t.status == "pending"]
-    over = [t.id for t in transfers if t.status != "pending"]
-    if due:
-        conn.execute(
-            "INSERT INTO deadlines (transfer_id, due_at)"
-            " SELECT * FROM unnest(%s::uuid[], %s::timestamptz[]) ON CONFLICT DO NOTHING",
-            ([t.id for t in due], [t.request.expires_at for t in due]),  # type: ignore[union-attr]
-        )
-    if over:
-        conn.execute("DELETE FROM deadlines WHERE transfer_id = ANY(%s)", (over,))
-
-
-def keep_snapshots(conn: Connection[Any], accounts: Sequence[Account]) -> None:
-    """Store states to start cold loads from."""
-    conn.execute(
-        "INSERT INTO snapshots (originator_id, version, shape, state)"
-        " SELECT id, version, %s, state FROM unnest(%s::uuid[], %s::bigint[], %s::bytea[])"
-        " AS taken (id, version, state)"
-        " ON CONFLICT (originator_id) DO UPDATE"
-        " SET version = excluded.version, shape = excluded.shape, state = excluded.state",
-        (
-            reading.SNAPSHOT_SHAPE,
-            [a.id for a in accounts],
-            [a.version for a in accounts],
-            [reading.encode_snapshot(a) for a in accounts],
-        ),
-        prepare=True,
-    )
 
 
 def _key_reused(receipt: Receipt) -> Refused:

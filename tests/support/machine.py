@@ -29,7 +29,7 @@ from domain.transfers import (
 )
 from tests.conftest import Database
 from tests.support.ledgers import submission
-from tests.support.log import assert_sound, head, make_empty
+from tests.support.log import assert_sound, busy, head, make_empty
 from tests.support.model import DECIMALS, Expected, Model, Seen, Yes
 
 START = datetime(2100, 1, 1, tzinfo=UTC)
@@ -113,6 +113,21 @@ class LedgerMachine(RuleBasedStateMachine):
     @rule(writer=writers, several=st.lists(intents, min_size=2, max_size=4), linked=st.booleans())
     def send_several(self, writer: int, several: list[Intent], linked: bool) -> None:
         self.send(writer, [self.command(intent) for intent in several], linked=linked)
+
+    @rule(
+        writer=writers,
+        groups=st.lists(st.lists(intents, min_size=1, max_size=3), min_size=2, max_size=4),
+    )
+    def send_several_at_once(self, writer: int, groups: list[list[Intent]]) -> None:
+        """Linked batches that share a transaction, all but the first of them."""
+        batches = [[self.command(intent) for intent in group] for group in groups]
+        expected = [self.model.submit(batch, linked=True) for batch in batches]
+        with busy(self.admin):
+            futures = [
+                self.ledgers[writer].submit(submission(*batch, linked=True)) for batch in batches
+            ]
+        outcomes = [future.result(30).outcomes for future in futures]
+        assert [[told(outcome) for outcome in each] for each in outcomes] == expected
 
     @rule(writer=writers, number=numbers)
     def send_again(self, writer: int, number: int) -> None:

@@ -73,9 +73,7 @@ def test_an_insert_with_one_taken_version_leaves_nothing(recorder: LogRecorder) 
     assert recorder.max_notification_id() == 1
 
 
-def test_an_insert_that_fails_on_the_way_leaves_nothing_and_the_connection_is_good(
-    recorder: LogRecorder,
-) -> None:
+def test_an_insert_that_fails_on_the_way_leaves_nothing(recorder: LogRecorder) -> None:
     id_ = uuid4()
     good = [stored(id_, version) for version in range(1, 1000)]
     with pytest.raises(ValueError, match="badly formed"):

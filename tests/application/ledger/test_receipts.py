@@ -20,7 +20,7 @@ from tests.support.ledgers import (
     submission,
     submit,
 )
-from tests.support.log import assert_sound, busy, head, writers_waiting
+from tests.support.log import assert_sound, busy, head, transactions, writers_waiting
 from tests.support.waiting import until
 
 
@@ -105,17 +105,21 @@ def test_a_key_is_its_callers_own(shop: UUID, house: UUID, ledger: Ledger) -> No
 def test_the_same_key_twice_in_one_transaction_has_its_effect_once(
     shop: UUID, house: UUID, ledger: Ledger, admin: psycopg.Connection[Any]
 ) -> None:
+    before = transactions(admin)
     with busy(admin):
         ledger.submit(submission())
-        until(lambda: ledger.waiting_commands == 0 and writers_waiting(admin) == 1)
+        until(lambda: writers_waiting(admin) == 1)
         futures = [
             ledger.submit(submission(pay(shop, house, 60), receipt=receipt("k", content)))
             for content in (b"one", b"one", b"other")
         ]
+        beside = ledger.submit(submission(pay(house, shop, 1)))
     first, second, third = (future.result(30) for future in futures)
     assert isinstance(first.outcomes[0], Accepted)
     assert (second.answer, second.replayed) == (first.answer, True)
     assert reason(third.outcomes[0]) == "idempotency_key_reused"
+    assert isinstance(beside.result(30).outcomes[0], Accepted)
+    assert transactions(admin) == before + 1
 
 
 def test_racing_duplicates_on_two_ledgers_have_one_effect_and_one_answer(

@@ -170,10 +170,11 @@ def test_a_repeat_does_not_spoil_what_is_written_beside_it(
 def test_a_repeat_is_not_held_against_the_commands_linked_with_it(
     scene: Scene, ledger: Ledger, other_ledger: Ledger
 ) -> None:
-    old = pay(scene.shop, scene.house, 60_00)
+    """Were the old one counted again, there would not be enough for the new one."""
+    old = pay(scene.shop, scene.house, 30_00)
     first = accepted(ledger, old)
     repeated, new = submit(
-        other_ledger, old, pay(scene.shop, scene.house, 40_00), linked=True
+        other_ledger, old, pay(scene.shop, scene.house, 70_00), linked=True
     ).outcomes
     assert repeated == again(first)
     assert isinstance(new, Accepted)
@@ -188,6 +189,28 @@ def test_a_linked_batch_that_comes_again_is_answered_as_the_first_time(
     expected = [again(outcome) for outcome in first if isinstance(outcome, Accepted)]
     assert submit(ledger, *batch, linked=True).outcomes == expected
     assert submit(other_ledger, *batch, linked=True).outcomes == expected
+    assert head(admin) == before
+
+
+def test_a_large_import_that_comes_again_is_answered_line_by_line(
+    scene: Scene, ledger: Ledger, other_ledger: Ledger, admin: psycopg.Connection[Any]
+) -> None:
+    held = [
+        PostTransfer(uuid4(), scene.house, scene.shop, amount, "EUR", pending=True)
+        for amount in range(1, 40)
+    ]
+    lines: list[Command] = []
+    for amount, hold in enumerate(held, start=1):
+        paid = pay(scene.house, scene.shop, amount)
+        lines += [paid, hold, ReverseTransfer(paid.transfer_id, uuid4(), "0.01")]
+    lines += [OpenAccount(uuid4(), f"account {number}", "fee", "EUR") for number in range(5)]
+    first = submit(ledger, *lines).outcomes
+    submit(ledger, *[PostPending(hold.transfer_id) for hold in held[::2]])
+    before = head(admin)
+    expected = [again(outcome) for outcome in first if isinstance(outcome, Accepted)]
+    assert len(expected) == len(lines)
+    assert submit(ledger, *lines).outcomes == expected
+    assert submit(other_ledger, *lines).outcomes == expected
     assert head(admin) == before
 
 

@@ -1,0 +1,68 @@
+"""What is kept beside the log in its own transactions: answers, deadlines, snapshots."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from psycopg import Connection
+
+from application.ledger import reading
+from application.ledger.outcomes import Answer, Receipt
+from domain.accounts import Account
+from domain.transfers import Transfer
+
+
+def keep_answers(
+    conn: Connection[Any], answers: Sequence[tuple[Receipt, Answer]], now: datetime
+) -> None:
+    """Store what requests with an Idempotency-Key were answered."""
+    conn.execute(
+        "INSERT INTO idempotency_keys"
+        " (caller, key, fingerprint, status, body, position, answered_at)"
+        " SELECT *, %s FROM unnest(%s::text[], %s::text[], %s::bytea[], %s::smallint[],"
+        " %s::bytea[], %s::bigint[])",
+        (
+            now,
+            [receipt.caller for receipt, _ in answers],
+            [receipt.key for receipt, _ in answers],
+            [receipt.fingerprint for receipt, _ in answers],
+            [answer.status for _, answer in answers],
+            [answer.body for _, answer in answers],
+            [answer.position for _, answer in answers],
+        ),
+        prepare=True,
+    )
+
+
+def keep_deadlines(conn: Connection[Any], transfers: Sequence[Transfer]) -> None:
+    """Note when pending transfers expire, and forget those that no longer can."""
+    due = [t for t in transfers if t.status == "pending"]
+    over = [t.id for t in transfers if t.status != "pending"]
+    if due:
+        conn.execute(
+            "INSERT INTO deadlines (transfer_id, due_at)"
+            " SELECT * FROM unnest(%s::uuid[], %s::timestamptz[]) ON CONFLICT DO NOTHING",
+            ([t.id for t in due], [t.request.expires_at for t in due]),  # type: ignore[union-attr]
+        )
+    if over:
+        conn.execute("DELETE FROM deadlines WHERE transfer_id = ANY(%s)", (over,))
+
+
+def keep_snapshots(conn: Connection[Any], accounts: Sequence[Account]) -> None:
+    """Store states to start cold loads from."""
+    conn.execute(
+        "INSERT INTO snapshots (originator_id, version, shape, state)"
+        " SELECT id, version, %s, state FROM unnest(%s::uuid[], %s::bigint[], %s::bytea[])"
+        " AS taken (id, version, state)"
+        " ON CONFLICT (originator_id) DO UPDATE"
+        " SET version = excluded.version, shape = excluded.shape, state = excluded.state",
+        (
+            reading.SNAPSHOT_SHAPE,
+            [a.id for a in accounts],
+            [a.version for a in accounts],
+            [reading.encode_snapshot(a) for a in accounts],
+        ),
+        prepare=True,
+    )
