@@ -16,6 +16,8 @@ _log = logging.getLogger("daybook.api")
 MAX_BODY_BYTES = 16 * 1024 * 1024
 """A full batch of 10,000 transfers with all their fields fits."""
 
+_LOCAL_NAMES = frozenset({"127.0.0.1", "localhost", "[::1]"})
+_OTHER_SITES = frozenset({"cross-site", "same-site"})
 _CORRELATION = re.compile(r"[A-Za-z0-9._:/+=-]{1,128}")
 
 
@@ -37,6 +39,8 @@ class Edge:
 
         async def send_with_headers(message: Message) -> None:
             nonlocal started
+            if body.too_large and not started:
+                raise BodyTooLargeError  # whatever the route made of the part that it got
             if message["type"] == "http.response.start":
                 started = True
                 out = MutableHeaders(scope=message)
@@ -51,9 +55,14 @@ class Edge:
                 scope, send_with_headers, "body_too_large", {"limit_bytes": MAX_BODY_BYTES}
             )
             return
+        reason = _refusal(scope, headers)
+        if reason is not None:
+            await _answer(scope, send_with_headers, reason, {})
+            return
         try:
             await self._app(scope, body, send_with_headers)
         except BodyTooLargeError:
+            body.too_large = False
             await _answer(
                 scope, send_with_headers, "body_too_large", {"limit_bytes": MAX_BODY_BYTES}
             )
@@ -62,6 +71,17 @@ class Edge:
             if started:
                 raise
             await _answer(scope, send_with_headers, "internal_server_error", {})
+
+
+def _refusal(scope: Scope, headers: Headers) -> str | None:
+    """Why a request is not even looked at: with no authentication yet, other web sites must not be
+    able to use a visitor's browser to reach this machine."""
+    host = headers.get("host", "").rsplit(":", 1)[0] if headers.get("host") != "[::1]" else "[::1]"
+    if host not in _LOCAL_NAMES:
+        return "untrusted_host"
+    if scope["method"] not in ("GET", "HEAD") and headers.get("sec-fetch-site", "") in _OTHER_SITES:
+        return "cross_site_request"
+    return None
 
 
 class BodyTooLargeError(Exception):
@@ -74,11 +94,13 @@ class _Body:
     def __init__(self, receive: Receive) -> None:
         self._receive = receive
         self._bytes = 0
+        self.too_large = False
 
     async def __call__(self) -> Message:
         message = await self._receive()
         self._bytes += len(message.get("body", b""))
         if self._bytes > MAX_BODY_BYTES:
+            self.too_large = True
             raise BodyTooLargeError
         return message
 

@@ -16,7 +16,9 @@ from starlette.routing import Match
 from api.problems import CATALOGUE, PROBLEM_JSON, ProblemError, render
 from api.state import correlation_of
 from application.ledger import LedgerClosedError, QueueFullError, WriteFailedError
+from domain.catalogue import UnknownEventError
 from domain.refusals import Refusal
+from projections.log import UnreadableEventError
 
 _log = logging.getLogger("daybook.api")
 
@@ -69,12 +71,12 @@ def of_validation(errors: Sequence[Any]) -> tuple[str, dict[str, object]]:
 
 async def _on_validation(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
-    content_type = request.headers.get("content-type", "application/json")
-    if request.method == "POST" and "json" not in content_type.lower():
-        return answer(request, "unsupported_media_type", {"given": content_type[:100]})
     errors = error.errors()
     if any(e["loc"] == ("body",) and e["type"] == "missing" for e in errors):
         return answer(request, "invalid_json", {})
+    content_type = request.headers.get("content-type", "")
+    if request.method == "POST" and "json" not in content_type.lower():
+        return answer(request, "unsupported_media_type", {"given": content_type[:100]})
     return answer(request, *of_validation(errors))
 
 
@@ -121,6 +123,11 @@ async def _on_write_failed(request: Request, error: Exception) -> Response:
     return answer(request, "database_unavailable" if error.outcome_known else "outcome_unknown", {})
 
 
+async def _on_version_behind(request: Request, error: Exception) -> Response:
+    _log.error("%s", error)
+    return answer(request, "version_behind", {})
+
+
 async def _on_database(request: Request, error: Exception) -> Response:
     _log.warning("read failed: %s", error)
     return answer(request, "database_unavailable", {})
@@ -135,6 +142,8 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(QueueFullError, _on_full)
     app.add_exception_handler(LedgerClosedError, _on_closed)
     app.add_exception_handler(WriteFailedError, _on_write_failed)
+    app.add_exception_handler(UnknownEventError, _on_version_behind)
+    app.add_exception_handler(UnreadableEventError, _on_version_behind)
     app.add_exception_handler(PoolTimeout, _on_database)
     app.add_exception_handler(psycopg.OperationalError, _on_database)
     app.add_exception_handler(psycopg.InterfaceError, _on_database)

@@ -21,6 +21,7 @@ from domain.transfers import MAX_EXPIRY_S, MAX_METADATA_KEYS, Condition, Metadat
 
 MAX_BATCH = 10_000
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
+_DATE = re.compile(r"\d{4}-?(\d{2}-?\d{2}|\d{3}|W\d{2}(-?\d)?)", re.ASCII)
 _LAST_YEAR, _FIRST_YEAR = 2200, 1900
 
 
@@ -54,7 +55,7 @@ def _shape(least: int, most: int) -> Any:
     )
 
 
-def _one_of(reason: str, allowed: tuple[str, ...]) -> BeforeValidator:
+def one_of(reason: str, allowed: tuple[str, ...]) -> BeforeValidator:
     def check(value: object) -> str:
         if value not in allowed:
             raise problem(reason, allowed=list(allowed))
@@ -63,7 +64,7 @@ def _one_of(reason: str, allowed: tuple[str, ...]) -> BeforeValidator:
     return BeforeValidator(check)
 
 
-def _enum(allowed: tuple[str, ...]) -> Any:
+def enum(allowed: tuple[str, ...]) -> Any:
     return Field(json_schema_extra={"enum": list(allowed)})
 
 
@@ -101,7 +102,7 @@ def moment(value: object, *, end_of_day: bool = False) -> datetime:
         parsed = datetime.fromisoformat(text)
         at = parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)
         at = at.astimezone(UTC)
-        if end_of_day and len(text) == len("2026-01-31"):
+        if end_of_day and _DATE.fullmatch(text):
             at = datetime.combine(at.date(), time.min, UTC) + timedelta(days=1)
     except (ValueError, OverflowError):
         raise problem("invalid_datetime_format") from None
@@ -122,7 +123,7 @@ def _check_metadata(value: object) -> Metadata:
         else:
             good_value = isinstance(item, str) and len(item) <= 500 and not _CONTROL.search(item)
         if not (good_key and good_value):
-            raise problem("invalid_metadata", key=str(key)[:40])
+            raise problem("invalid_metadata", key=str(key)[:40].encode("utf-8", "replace").decode())
     return value
 
 
@@ -180,12 +181,12 @@ _TYPES = get_args(AccountType)
 _STATUSES = get_args(AccountStatus)
 _TRANSFER_STATUSES = ("pending", "posted", "voided", "expired")
 _DIRECTIONS = ("credit", "debit")
-Type = Annotated[str, _one_of("invalid_account_type", _TYPES), _enum(_TYPES)]
-Status = Annotated[str, _one_of("invalid_status", _STATUSES), _enum(_STATUSES)]
+Type = Annotated[str, one_of("invalid_account_type", _TYPES), enum(_TYPES)]
+Status = Annotated[str, one_of("invalid_status", _STATUSES), enum(_STATUSES)]
 TransferStatus = Annotated[
-    str, _one_of("invalid_status", _TRANSFER_STATUSES), _enum(_TRANSFER_STATUSES)
+    str, one_of("invalid_status", _TRANSFER_STATUSES), enum(_TRANSFER_STATUSES)
 ]
-Direction = Annotated[str, _one_of("invalid_direction", _DIRECTIONS), _enum(_DIRECTIONS)]
+Direction = Annotated[str, one_of("invalid_direction", _DIRECTIONS), enum(_DIRECTIONS)]
 Position = Annotated[int, Field(ge=0, le=2**62)]
 Limit = Annotated[int, Field(ge=1, le=1000)]
 Cursor = Annotated[str, Field(max_length=200)]
@@ -226,9 +227,9 @@ class AccountIn(In):
 
     def command(self, account_id: UUID) -> OpenAccount:
         """Raises `ProblemError` when the credit limit does not fit the currency."""
-        limit = 0
-        if self.credit_limit.strip("0."):
-            limit = in_currency(self.credit_limit, self.currency)
+        limit = in_currency(self.credit_limit, self.currency, parse_decimal)
+        if limit < 0:
+            raise ProblemError("invalid_credit_limit", credit_limit=self.credit_limit)
         return OpenAccount(account_id, self.name, self.type, self.currency, self.owner_id, limit)
 
 
@@ -253,14 +254,16 @@ class ConditionIn(In):
         def minor(text: str | None) -> int | None:
             return None if text is None else in_currency(text, currency, parse_decimal)
 
-        return Condition(
-            self.account_id,
+        wanted = (
             self.version,
             minor(self.balance_at_least),
             minor(self.balance_at_most),
             minor(self.available_at_least),
             minor(self.available_at_most),
         )
+        if all(bound is None for bound in wanted):
+            raise ProblemError("empty_condition", account_id=self.account_id)
+        return Condition(self.account_id, *wanted)
 
 
 class TransferIn(In):
@@ -292,7 +295,9 @@ class TransferIn(In):
     conditions: Annotated[list[ConditionIn], Field(max_length=4)] = []
 
     def command(self, transfer_id: UUID) -> PostTransfer:
-        """Raises `ProblemError` when an amount does not fit the currency."""
+        """Raises `ProblemError` when an amount does not fit the currency, or parts do not fit together."""
+        if self.expires_in_s is not None and not self.pending:
+            raise ProblemError("expiry_without_pending")
         return PostTransfer(
             transfer_id,
             self.source_account_id,

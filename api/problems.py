@@ -33,13 +33,22 @@ def shown(details: Mapping[str, object]) -> dict[str, object]:
             result[name.removesuffix("_minor")] = (
                 format_amount(value, currency) if isinstance(value, int) else None
             )
-        elif isinstance(value, UUID):
-            result[name] = str(value)
-        elif isinstance(value, list | tuple | set | frozenset):
-            result[name] = [str(v) if isinstance(v, UUID) else v for v in value]
         else:
-            result[name] = value
+            result[name] = _plain(value)
     return result
+
+
+def _plain(value: object) -> object:
+    """A value that can be encoded, whatever a client sent: half a surrogate pair becomes `?`."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode()
+    if isinstance(value, UUID):
+        return str(value)
+    if isinstance(value, Mapping):
+        return {str(_plain(name)): _plain(item) for name, item in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_plain(item) for item in value]
+    return value
 
 
 def explain(reason: str, details: Mapping[str, object]) -> str:

@@ -29,6 +29,24 @@ class ProblemOut(BaseModel):
     correlation_id: str
 
 
+class ProblemTypeOut(BaseModel):
+    """What a reason means. `advice` has the names of details in braces."""
+
+    type: str
+    reason: str
+    status: int
+    category: str
+    title: str
+    advice: str
+    retryable: bool
+
+
+class ProblemTypePage(BaseModel):
+    data: list[ProblemTypeOut]
+    next_cursor: None
+    has_more: bool
+
+
 def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """The problems that a route may answer; 413, 415, 500 and 503 go without saying."""
     every = {*statuses, 413, 415, 500, 503}

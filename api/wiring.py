@@ -17,7 +17,7 @@ from psycopg_pool import AsyncConnectionPool, PoolTimeout
 from api import description, errors
 from api.edge import Edge
 from api.local.postgres import EmbeddedPostgres
-from api.routes import accounts, events, health, projections, reports, transfers
+from api.routes import accounts, events, health, problems, projections, reports, transfers
 from api.settings import Settings, load_settings
 from api.state import State
 from application import deadlines, housekeeping
@@ -157,10 +157,12 @@ def create_app(settings: Settings, conninfo: str) -> FastAPI:
         description=DESCRIPTION,
         lifespan=lifespan,
         redoc_url="/redoc",
+        redirect_slashes=False,
     )
     app.add_middleware(Edge)
     errors.install(app)
-    routers = [m.router for m in (accounts, transfers, reports, events, projections, health)]
+    modules = (accounts, transfers, reports, events, projections, problems, health)
+    routers = [module.router for module in modules]
     for router in routers:
         app.include_router(router)
     app.state.routes = [route for router in routers for route in router.routes]
@@ -182,3 +184,5 @@ async def _sweep(state: State) -> None:
             _log.warning("expiring transfers waits for better times: %s", error)
         except LedgerClosedError:
             return
+        except Exception:  # noqa: BLE001 - whatever it is, other transfers have their time too
+            _log.exception("expiring transfers met a defect")

@@ -37,6 +37,8 @@ async def write(
 ) -> Response:
     """Submit the commands and answer. With an Idempotency-Key the answer is kept with the events,
     refusals too, and the same request gets it again."""
+    if request.query_params:
+        raise ProblemError("unknown_fields", fields=sorted(request.query_params))
     key = _idempotency_key(request)
     provenance = Provenance(
         actor=caller_of(request), correlation_id=correlation_of(request), command_id=key
@@ -48,11 +50,13 @@ async def write(
     replayed = done.replayed
     answer = done.answer
     if answer is None:
-        first = done.outcomes[0]
-        if isinstance(first, Refused) and first.reason == "idempotency_key_reused":
-            raise ProblemError(first.reason, **first.details)
+        for outcome in done.outcomes:
+            if isinstance(outcome, Refused) and outcome.reason == "idempotency_key_reused":
+                raise ProblemError(outcome.reason, **outcome.details)
         answer = render_answer(done.outcomes)
-        replayed = all(isinstance(o, Accepted) and o.replayed for o in done.outcomes)
+        replayed = bool(done.outcomes) and all(
+            isinstance(o, Accepted) and o.replayed for o in done.outcomes
+        )
     return _response(request, answer, replayed=replayed)
 
 
@@ -113,9 +117,9 @@ async def _fingerprint(request: Request) -> bytes:
     """A digest of what is asked: method, path and the body's content, whatever its key order."""
     raw = await request.body()
     try:
-        content: Any = msgspec.json.decode(raw) if raw else None
+        content: Any = msgspec.json.decode(raw) if raw else {}
         canonical = msgspec.json.encode(content, order="deterministic")
     except msgspec.DecodeError:
         canonical = raw
-    line = f"{request.method} {request.url.path}\n".encode()
+    line = f"{request.method} {request.url.path.lower()}\n".encode()
     return hashlib.sha256(line + canonical).digest()

@@ -32,11 +32,12 @@ CREDIT_TYPES = frozenset({"credit", "loan"})
 
 TRANSITIONS: dict[str, tuple[str, ...]] = {
     "active": ("inactive", "frozen", "suspended", "closed"),
-    "inactive": ("active", "frozen", "suspended", "closed"),
+    "inactive": ("active", "suspended", "closed"),
     "frozen": ("active", "suspended", "closed"),
-    "suspended": ("active", "frozen", "closed"),
+    "suspended": ("active", "closed"),
     "closed": (),
 }
+"""Status -> what may follow. Only an active account is frozen, so that unfreezing restores what was."""
 
 TAKES_DEBITS = frozenset({"active"})
 TAKES_CREDITS = frozenset({"active", "frozen"})
@@ -259,7 +260,8 @@ def check_debit(account: Account, amount: int) -> None:
     if account.status not in TAKES_DEBITS:
         raise _status_refusal(account)
     if account.type in INTERNAL_TYPES:
-        if account.balance - account.held - amount < -MAX_BALANCE_MINOR:
+        held = account.held + amount
+        if held > MAX_BALANCE_MINOR or account.balance - held < -MAX_BALANCE_MINOR:
             raise Refusal("balance_limit_exceeded", account_id=account.id)
     elif amount > account.balance + account.credit_limit - account.held:
         raise Refusal(

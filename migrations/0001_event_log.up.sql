@@ -4,7 +4,9 @@
 -- whole cluster, so another database's migration may have made it already.
 DO $$
 BEGIN
-    CREATE ROLE daybook LOGIN;
+    IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'daybook') THEN
+        CREATE ROLE daybook LOGIN;
+    END IF;
 EXCEPTION
     WHEN duplicate_object OR unique_violation THEN NULL;
 END
@@ -45,6 +47,17 @@ $$;
 
 CREATE TRIGGER events_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON events
     FOR EACH STATEMENT EXECUTE FUNCTION refuse_change_of_log();
+CREATE FUNCTION refuse_turning_back() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF NEW.position < OLD.position OR NEW.recorded_at < OLD.recorded_at THEN
+        RAISE EXCEPTION 'the head of the log moves forward only'
+            USING ERRCODE = 'integrity_constraint_violation';
+    END IF;
+    RETURN NEW;
+END
+$$;
+CREATE TRIGGER ledger_head_rises BEFORE UPDATE ON ledger_head
+    FOR EACH ROW EXECUTE FUNCTION refuse_turning_back();
 CREATE TRIGGER ledger_head_stays BEFORE DELETE OR TRUNCATE ON ledger_head
     FOR EACH STATEMENT EXECUTE FUNCTION refuse_change_of_log();
 

@@ -70,10 +70,10 @@ def up(conn: Connection[Any], migrations: list[Migration] | None = None) -> list
     while True:
         with conn.transaction():
             done = _locked_state(conn, migrations)
-            pending = [m for m in migrations if m.number not in done]
-            if not pending:
+            missing = [m for m in migrations if m.number not in done]
+            if not missing:
                 return applied
-            migration = pending[0]
+            migration = missing[0]
             conn.execute(migration.up.encode())
             conn.execute(
                 "INSERT INTO schema_migrations (number, name, checksum) VALUES (%s, %s, %s)",
@@ -116,6 +116,11 @@ def _locked_state(conn: Connection[Any], migrations: list[Migration]) -> dict[in
         " number int PRIMARY KEY, name text NOT NULL, checksum text NOT NULL,"
         " applied_at timestamptz NOT NULL DEFAULT clock_timestamp())"
     )
+    return _applied(conn, migrations)
+
+
+def _applied(conn: Connection[Any], migrations: list[Migration]) -> dict[int, datetime]:
+    """When each was applied; raises `MigrationError` for one that was edited or is not known here."""
     cursor = conn.cursor(row_factory=tuple_row)
     rows = cursor.execute(
         "SELECT number, name, checksum, applied_at FROM schema_migrations ORDER BY number"
@@ -137,8 +142,7 @@ def _locked_state(conn: Connection[Any], migrations: list[Migration]) -> dict[in
 
 
 def pending(conn: Connection[Any], migrations: list[Migration] | None = None) -> list[Migration]:
-    """What `up` would apply, without taking the lock or making anything; reading is enough."""
+    """What `up` would apply. Only reads, without the lock. Raises `MigrationError` as `up` does."""
     migrations = load() if migrations is None else migrations
-    rows = conn.execute("SELECT number FROM schema_migrations").fetchall()
-    done = {row[0] for row in rows}
+    done = _applied(conn, migrations)
     return [m for m in migrations if m.number not in done]

@@ -10,7 +10,7 @@ from psycopg import AsyncConnection
 from projections.catalogue import READ_MODELS, ReadModel
 from projections.schemas import RUNNER_LOCKS, lock_key
 
-Health = Literal["ok", "not running", "stale version", "failing"]
+Health = Literal["ok", "lagging", "not running", "stale version", "failing"]
 
 
 class ModelStatus(NamedTuple):
@@ -30,6 +30,9 @@ class ModelStatus(NamedTuple):
     code_version: int
     built_by: int
 
+
+LAGGING_S = 30.0
+"""A read model this far behind is not well, though somebody runs it."""
 
 # A lock's number is unsigned there, and lock_key stays within what both agree on.
 _STATUS = """
@@ -67,6 +70,8 @@ async def _status_of(conn: AsyncConnection[Any], model: ReadModel) -> ModelStatu
         health = "failing"
     elif not is_running:
         health = "not running"
+    elif lag_s > LAGGING_S:
+        health = "lagging"
     return ModelStatus(
         name=model.name,
         position=position or 0,

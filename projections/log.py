@@ -113,9 +113,12 @@ class End(NamedTuple):
 
 
 async def end(conn: AsyncConnection[Any]) -> End:
-    """Where the log ends, and what time it is for the ledger: nothing earlier can come any more."""
+    """Where the log ends, and what time it is for the ledger: nothing earlier can come any more.
+
+    Waits for a commit under way, whose events have a time that is over already.
+    """
     cursor = await conn.execute(
-        "SELECT position, greatest(recorded_at, clock_timestamp()) FROM ledger_head"
+        "SELECT position, greatest(recorded_at, clock_timestamp()) FROM ledger_head FOR KEY SHARE"
     )
     row = await cursor.fetchone()
     assert row is not None, "ledger_head has its one row since the first migration"

@@ -26,14 +26,17 @@ def ask(module: str, question: Mapping[str, Any], timeout_s: float) -> dict[str,
 
     Raises `BenchError` with the last line of what it said when it fails.
     """
-    done = subprocess.run(  # noqa: S603 - our own program
-        tied([sys.executable, "-m", module], SIGTERM),
-        input=json.dumps(question),
-        capture_output=True,
-        text=True,
-        timeout=timeout_s,
-        check=False,
-    )
+    try:
+        done = subprocess.run(  # noqa: S603 - our own program
+            tied([sys.executable, "-m", module], SIGTERM),
+            input=json.dumps(question),
+            capture_output=True,
+            text=True,
+            timeout=timeout_s,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        raise BenchError(f"{module} was not ready after {timeout_s:.0f} s") from None
     if done.returncode != 0:
         lines = done.stderr.strip().splitlines() or [f"it ended with status {done.returncode}"]
         raise BenchError(f"{module}: {lines[-1]}")

@@ -38,6 +38,7 @@ class Connection(asyncio.Protocol):
         self._transport = transport
 
     def connection_lost(self, exc: Exception | None) -> None:
+        self._transport = None
         if self._waiting is not None and not self._waiting.done():
             self._waiting.set_exception(BenchError(f"the server closed the connection: {exc}"))
 
@@ -57,8 +58,9 @@ class Connection(asyncio.Protocol):
             self._waiting.set_result(answered)
 
     def ask(self, request: bytes) -> asyncio.Future[Answered]:
-        """Send a request; the future is its response."""
-        assert self._transport is not None
+        """Send a request; the future is its response. Raises `BenchError` when nobody listens."""
+        if self._transport is None:
+            raise BenchError("the server closed an idle connection")
         self._waiting = asyncio.get_running_loop().create_future()
         self._transport.write(request)
         return self._waiting

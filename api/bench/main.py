@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import shutil
+import sys
 import tempfile
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,6 +18,9 @@ from api.bench.rows import BY_NAME, SPECS, Row, failed
 from api.bench.sizes import FULL, QUICK
 from api.bench.stage import Stage, opened
 from api.local.signals import StopSignals
+
+_WIDTH_OF_PIPES = 160
+"""Columns where there is no screen: enough for each row to stay on one line."""
 
 
 class _Group(NamedTuple):
@@ -53,7 +57,6 @@ def run(out: Path, quick: bool, only: list[str] | None) -> int:
     `quick` measures less, and less exactly; `only` names the rows wanted. Answers the exit status:
     1 when a row could not be measured, 2 when `only` names a row that there is not.
     """
-    console = Console(highlight=False, soft_wrap=False)
     notices = Console(stderr=True, highlight=False)
     unknown = [name for name in only or () if name not in BY_NAME]
     if unknown:
@@ -69,9 +72,15 @@ def run(out: Path, quick: bool, only: list[str] | None) -> int:
             rows = _measure(stage, wanted, lambda title: notices.print(f"measuring {title} ..."))
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+    return conclude(out, where, rows)
+
+
+def conclude(out: Path, where: Mapping[str, str | int], rows: Sequence[Row]) -> int:
+    """Write and print what was measured; answers the exit status."""
     report.write_json(out, where, rows)
-    report.show(console, where, rows)
-    notices.print(Text(f"written to {out}"))
+    width = None if sys.stdout.isatty() else _WIDTH_OF_PIPES
+    report.show(Console(highlight=False, width=width), where, rows)
+    Console(stderr=True, highlight=False).print(Text(f"written to {out}"))
     return int(any(row.value is None for row in rows))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import deque
 from typing import Any
 
 from api.bench import children, client
@@ -27,11 +28,12 @@ class Pacer:
     def __init__(self, port: int, commands: list[tuple[str, str]]) -> None:
         self._port = port
         self._commands = [(client.post("/api/transfers", body), read) for body, read in commands]
-        self._idle: list[client.Connection] = []
+        self._idle: deque[client.Connection] = deque()
 
     async def visible_ms(self, number: int) -> float:
         """Milliseconds from sending a command until a read that must include it has answered."""
-        connection = self._idle.pop() if self._idle else await client.connect(self._port)
+        # The one that waits longest: the server closes those that are not used for some seconds.
+        connection = self._idle.popleft() if self._idle else await client.connect(self._port)
         request, read = self._commands[number % len(self._commands)]
         start = time.perf_counter()
         posted = await connection.ask(request)

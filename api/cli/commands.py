@@ -18,7 +18,7 @@ from domain.refusals import Refusal
 from migrations.runner import MigrationError
 from projections.catalogue import UnknownReadModelError
 from projections.log import UnreadableEventError
-from projections.rebuild import RebuildRefusedError
+from projections.rebuild import RebuildFailedError, RebuildRefusedError
 
 HELP = """An event-sourced double-entry ledger on Postgres.
 
@@ -51,6 +51,7 @@ _SAID_PLAINLY = (
     SettingsError,
     MigrationError,
     UnknownReadModelError,
+    RebuildFailedError,
     RebuildRefusedError,
     UnreadableEventError,
     WriteFailedError,

@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
 import psycopg
+import typer
 from psycopg import AsyncConnection, Connection
 
 from api import wiring
@@ -38,7 +39,7 @@ def read(ask: Callable[[AsyncConnection[Any]], Awaitable[T]], *, fresh: bool = T
 def catch_up(conninfo: str) -> None:
     """Wait until the read models are at the log's end; project here when nobody else does.
 
-    A model that stands still (failing, or built by another version) is read as it is.
+    A model that stands still (failing, or built by another version) is read as it is, with a warning.
     """
     with psycopg.connect(conninfo, autocommit=True) as conn:
         row = conn.execute("SELECT position FROM ledger_head").fetchone()
@@ -50,19 +51,27 @@ def catch_up(conninfo: str) -> None:
         runner.start()
         deadline = time.monotonic() + _PATIENCE_S
         try:
-            while _behind(conn, head) and time.monotonic() < deadline:
+            while _behind(conn, head, hopeless=False) and time.monotonic() < deadline:
                 time.sleep(_POLL_S)
         finally:
             stop.set()
             runner.join()
+        late = _behind(conn, head)
+        if late:
+            typer.echo(
+                f"not up to date: {', '.join(late)}; see `daybook projections list`", err=True
+            )
 
 
-def _behind(conn: Connection[Any], head: int) -> bool:
+def _behind(conn: Connection[Any], head: int, *, hopeless: bool = True) -> list[str]:
+    """The read models before a position; if asked so, without those that nobody moves."""
     names = [model.name for model in READ_MODELS]
     versions = [model.version for model in READ_MODELS]
-    row = conn.execute(
-        "SELECT count(*) FROM unnest(%s::text[], %s::int[]) AS wanted (name, code_version)"
-        " JOIN checkpoints USING (name, code_version) WHERE position < %s AND error IS NULL",
-        (names, versions, head),
-    ).fetchone()
-    return row is not None and row[0] > 0
+    rows = conn.execute(
+        "SELECT name FROM unnest(%s::text[], %s::int[]) AS model (name, version)"
+        " LEFT JOIN checkpoints AS c USING (name) WHERE coalesce(c.position, 0) < %s"
+        " AND (%s OR c.error IS NULL AND coalesce(c.code_version, model.version) = model.version)"
+        " ORDER BY name",
+        (names, versions, head, hopeless),
+    ).fetchall()
+    return [name for (name,) in rows]

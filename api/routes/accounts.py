@@ -33,7 +33,7 @@ from api.models import (
 from api.paging import decode_cursor, page
 from api.problems import ProblemError
 from api.responses import AccountOut, AccountPage, BalanceOut, EntryPage, problems
-from api.state import Running
+from api.state import Running, State
 from api.writing import json_response, one, write
 from domain.accounts import ChangeAccountStatus
 from domain.money import format_amount
@@ -137,20 +137,18 @@ async def get_balance(
     if len(given) > 1:
         raise ProblemError("conflicting_parameters", parameters=["at", "position", "effective_at"])
     await be_fresh(state, "balances", when.min_position)
-    if when.effective_at is not None:
-        await be_fresh(state, "entries", when.min_position)
     async with state.pool.connection() as conn:
         if not given:
             row = await _account(conn, account_id)
             body = _balance(row, row.position)
         else:
-            body = await _balance_then(conn, account_id, when)
+            body = await _balance_then(state, conn, account_id, when)
     body["as_of"] = {n: getattr(when, n) for n in ("position", "at", "effective_at")}
     return json_response(body)
 
 
 async def _balance_then(
-    conn: AsyncConnection[Any], account_id: UUID, when: BalanceAsOf
+    state: State, conn: AsyncConnection[Any], account_id: UUID, when: BalanceAsOf
 ) -> dict[str, Any]:
     end = await log.end(conn)
     moment = when.at or when.effective_at
@@ -162,6 +160,7 @@ async def _balance_then(
     if now is None:
         raise ProblemError("account_not_found", account_id=account_id)
     if when.effective_at is not None:
+        await be_fresh(state, "entries", end.position)
         return await _balance_by_value_date(conn, now, when.effective_at)
     if when.at is not None:
         then = await queries.account_at_time(conn, account_id, when.at)

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from typing import Annotated
 
-from fastapi import APIRouter, Header, Query, Request, Response
+from fastapi import APIRouter, Depends, Header, Query, Response
 from fastapi.sse import EventSourceResponse, ServerSentEvent
-from pydantic import Field
 
 from api import views
 from api.freshness import Fresh, log_has
-from api.models import Id, In, Limit, Position
+from api.models import Id, In, Limit, Position, enum, one_of
 from api.problems import ProblemError
 from api.responses import EventPage, problems
 from api.state import Running
@@ -26,9 +27,9 @@ _KEEP_ALIVE_S = 15.0
 _LOOK_UP_S = 0.5
 """A quiet stream looks this often whether the server is stopping."""
 
-Topic = Annotated[
-    str, Field(max_length=100, json_schema_extra={"examples": sorted(EVENT_TYPES)[:2]})
-]
+_TOPICS = tuple(sorted(EVENT_TYPES))
+Topic = Annotated[str, one_of("invalid_topic", _TOPICS), enum(_TOPICS)]
+_POSITION = re.compile(r"[0-9]{1,18}")
 
 
 class EventFilters(In):
@@ -87,26 +88,35 @@ async def stream_events(
     )
 
 
-@router.get("/events/stream", response_class=EventSourceResponse, responses=problems(400))
-async def follow_events(
-    request: Request,
+async def _start(
     state: Running,
     after: Position | None = None,
-    topic: Topic | None = None,
-    last_event_id: Annotated[str | None, Header(max_length=20)] = None,
+    last_event_id: Annotated[str | None, Header()] = None,
+) -> int:
+    """The position after which to begin. Raises before the stream has begun, so as a problem."""
+    async with state.pool.connection() as conn:
+        head = await log.head(conn)
+    if last_event_id is not None:
+        if not _POSITION.fullmatch(last_event_id):
+            raise ProblemError("invalid_cursor", last_event_id=last_event_id[:40])
+        after = int(last_event_id)
+    if after is None:
+        return head
+    if after > head:
+        raise ProblemError(
+            "as_of_in_the_future", position=head, recorded_at=datetime.now(UTC).isoformat()
+        )
+    return after
+
+
+@router.get("/events/stream", response_class=EventSourceResponse, responses=problems(400, 422))
+async def follow_events(
+    state: Running, position: Annotated[int, Depends(_start)], topic: Topic | None = None
 ) -> AsyncIterator[ServerSentEvent]:
     """Events as they are committed, each once and in order.
 
     Begins after `Last-Event-ID` (which browsers send by themselves), else after `after`, else now.
     """
-    if last_event_id is not None and last_event_id.isdigit():
-        position = int(last_event_id)
-    elif after is not None:
-        position = after
-    else:
-        async with state.pool.connection() as conn:
-            position = await log.head(conn)
-    quiet_s = 0.0
     while not state.stopping.is_set():
         async with state.pool.connection() as conn:
             found = await log.read_events(conn, position, _AT_ONCE, topic=topic)
@@ -117,8 +127,12 @@ async def follow_events(
                 id=str(event.position),
             )
         position = found.read_to
-        quiet_s = 0.0 if found.events else quiet_s
-        if position >= found.head and not await state.freshness.log_moved(position, _LOOK_UP_S):
+        if position < found.head:
+            continue
+        quiet_s = 0.0
+        while not (
+            state.stopping.is_set() or await state.freshness.log_moved(position, _LOOK_UP_S)
+        ):
             quiet_s += _LOOK_UP_S
             if quiet_s >= _KEEP_ALIVE_S:
                 quiet_s = 0.0

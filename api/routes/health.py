@@ -21,6 +21,7 @@ from projections.health import status as projection_status
 router = APIRouter(tags=["health"])
 
 _CHECK_TIMEOUT_S = 2.0
+_LONG_BATCH_S = 3.0
 _LITTLE_DISK_BYTES = 512 * 1024 * 1024
 VERSION = version("daybook")
 
@@ -37,7 +38,7 @@ async def live(state: Running) -> Response:
 @router.get("/ready", response_model=HealthOut, include_in_schema=False)
 async def ready(state: Running) -> Response:
     """The database answers, so requests can be served; 503 names what is missing."""
-    checks = {"database": await _database(state)}
+    checks = {"database": await _database(state), "write_queue": _write_queue(state)}
     return _of(state, checks)
 
 
@@ -87,8 +88,9 @@ async def _database(state: State) -> dict[str, Any]:
 def _write_queue(state: State) -> dict[str, Any]:
     waiting, limit = state.ledger.waiting_commands, state.ledger.queue_limit
     return {
-        "status": "ok" if waiting < limit else "failed",
+        "status": "ok" if waiting < limit and state.ledger.busy_for_s < _LONG_BATCH_S else "failed",
         "waiting_commands": waiting,
+        "busy_for_s": round(state.ledger.busy_for_s, 3),
         "limit": limit,
     }
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import re
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
@@ -39,6 +41,9 @@ from projections.transfers import queries
 router = APIRouter(prefix="/api/transfers", tags=["transfers"])
 
 _Bad = dict[str, Any]
+_UUID = re.compile(r"[0-9a-fA-F-]{36}")
+_TURN = 200
+"""So many items of a batch are checked before other requests get their turn."""
 
 
 @router.post("", status_code=201, response_model=TransferOut, responses=problems(400, 404, 422))
@@ -64,14 +69,14 @@ async def post_batch(request: Request, body: BatchIn, state: Running) -> Respons
             bad[index] = _refused_item(item, reason, details)
         except ProblemError as error:
             bad[index] = _refused_item(item, error.reason, error.details)
+        if index % _TURN == 0:
+            await asyncio.sleep(0)
     if bad and body.linked:
-        first = next(iter(bad))
-        others = {"refused_item": first}
-        results = [
-            bad.get(index) or _refused_item(item, "linked_refused", others)
-            for index, item in enumerate(body.transfers)
-        ]
-        return Response(views.encode({"results": results}), media_type="application/json")
+        others = {"refused_item": next(iter(bad))}
+        for index, item in enumerate(body.transfers):
+            if index not in bad:
+                bad[index] = _refused_item(item, "linked_refused", others)
+        commands.clear()
     ids = [c.transfer_id for c in commands]
 
     def render_batch(outcomes: Sequence[Outcome]) -> Answer:
@@ -85,15 +90,13 @@ async def post_batch(request: Request, body: BatchIn, state: Running) -> Respons
                 results.append({"id": transfer_id, **views.batch_item(outcome)})
         return Answer(200, views.encode({"results": results}), views.last_position(outcomes))
 
-    if not commands:
-        return Response(render_batch([]).body, media_type="application/json")
     return await write(request, state, commands, render_batch, linked=body.linked)
 
 
 def _refused_item(item: object, reason: str, details: Mapping[str, object]) -> _Bad:
     given = item.get("id") if isinstance(item, dict) else None
     return {
-        "id": given if isinstance(given, str) else None,
+        "id": given if isinstance(given, str) and _UUID.fullmatch(given) else None,
         "status": "refused",
         "reason": reason,
         "detail": explain(reason, details),
@@ -108,8 +111,9 @@ async def post_pending(
     request: Request, transfer_id: Id, state: Running, body: AmountIn | None = None
 ) -> Response:
     """Post a pending transfer: all of it, or `amount`, and set the rest of the hold free."""
-    amount = body.amount if body else None
-    return await write(request, state, [PostPending(transfer_id, amount)], one(request, 200))
+    amount, reason = (body.amount, body.reason) if body else (None, "")
+    command = PostPending(transfer_id, amount, reason)
+    return await write(request, state, [command], one(request, 200))
 
 
 @router.post("/{transfer_id}/void", response_model=TransferOut, responses=problems(400, 404, 409))
@@ -175,6 +179,7 @@ async def get_transfer(
         if row is None:
             raise ProblemError("transfer_not_found", transfer_id=transfer_id)
         places = [(row.source_id, row.debit_position), (row.destination_id, row.credit_position)]
+        await be_fresh(state, "entries", row.credit_position)
         entries = await entry_queries.entries_at(conn, [(a, p) for a, p in places if p is not None])
     body = views.transfer_row(row)
     body["entries"] = [views.entry_row(entry, row.currency) for entry in entries]

@@ -29,7 +29,9 @@ _FLUSH_BYTES = 48 * 1024
 _COPY = f"COPY events ({COLUMNS}) FROM STDIN (FORMAT BINARY)"
 
 _LOCK_HEAD = (
-    "SELECT position, hash, greatest(recorded_at, clock_timestamp()) FROM ledger_head FOR UPDATE"
+    "SELECT position, hash FROM ledger_head FOR UPDATE;"
+    # Asked for after the wait for the lock: a time that a reader was told is over stays over.
+    "SELECT greatest(recorded_at, clock_timestamp()) FROM ledger_head"
 )
 
 
@@ -51,9 +53,13 @@ _topic_fields: dict[str, bytes] = {}
 
 def lock_head(conn: Connection[Any]) -> Head:
     """Take the head's lock: until this transaction ends, the next positions belong to it."""
-    row = conn.execute(_LOCK_HEAD).fetchone()
-    assert row is not None, "ledger_head has its one row since the first migration"
-    return Head(*row)
+    cursor = conn.execute(_LOCK_HEAD)
+    head = cursor.fetchone()
+    cursor.nextset()
+    now = cursor.fetchone()
+    assert head is not None, "ledger_head has its one row since the first migration"
+    assert now is not None
+    return Head(*head, *now)
 
 
 class Appender:

@@ -61,6 +61,11 @@ class StateCache:
                 for key in list(islice(room, len(room) - limit + limit // _SLACK)):
                     del room[key]
 
+    def forget(self, stream_id: UUID) -> None:
+        """Drop one state; it is loaded again when it is asked for."""
+        for room, _ in self._rooms:
+            room.pop(stream_id.int, None)
+
     def clear(self, position: int, hash_: bytes) -> None:
         """Forget all states; what is put from now on is true as of `position`."""
         self.position, self.hash = position, hash_

@@ -26,6 +26,19 @@ MAX_BATCH_COMMANDS = 2_000
 _RETRY_S = (0.0, 0.05, 0.1, 0.2, 0.4, 0.8, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0)
 """Waits before each attempt to reach the database again: about ten seconds in all."""
 
+_PATIENCE_S = 15.0
+"""No further attempt is made after this."""
+
+_HEAD_WAIT_S = 4
+"""Nobody holds the head for so long who is not hanging."""
+
+_END_HANGING_WRITERS = f"""
+SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+ WHERE application_name = 'daybook ledger' AND datname = current_database()
+   AND pid <> pg_backend_pid() AND wait_event_type = 'Client'
+   AND xact_start < clock_timestamp() - interval '{_HEAD_WAIT_S} seconds'
+"""
+
 _LOST = (
     psycopg.OperationalError,
     psycopg.InterfaceError,
@@ -102,6 +115,7 @@ class Ledger:
         self._waiting_commands = 0
         self._changed = threading.Condition()
         self._closed = False
+        self._busy_since: float | None = None
         self._thread = threading.Thread(target=self._run, name="ledger-writer", daemon=True)
         self._thread.start()
 
@@ -109,6 +123,12 @@ class Ledger:
     def waiting_commands(self) -> int:
         """Commands that are queued and not yet being written."""
         return self._waiting_commands
+
+    @property
+    def busy_for_s(self) -> float:
+        """Seconds since the batch that is being written was begun; 0 when there is none."""
+        since = self._busy_since
+        return 0.0 if since is None else time.monotonic() - since
 
     @property
     def queue_limit(self) -> int:
@@ -177,7 +197,9 @@ class Ledger:
 
     def _run(self) -> None:
         while batch := self._take():
+            self._busy_since = time.monotonic()
             self._write_and_answer(batch)
+            self._busy_since = None
 
     def _write_and_answer(self, batch: list[_Waiting]) -> None:
         try:
@@ -197,7 +219,10 @@ class Ledger:
     def _write(self, submissions: Sequence[Submission]) -> list[Done]:
         """One transaction, tried again while the database is away and nothing has been committed."""
         last: Exception | None = None
+        give_up_at = time.monotonic() + _PATIENCE_S
         for wait_s in _RETRY_S:
+            if time.monotonic() > give_up_at:
+                break
             if wait_s:
                 time.sleep(wait_s)
             batch: Batch | None = None
@@ -205,6 +230,9 @@ class Ledger:
                 conn = self._connection()
                 batch = Batch(conn, self._cache, submissions)
                 batch.run()
+            except errors.LockNotAvailable as error:
+                last = error
+                self._end_hanging_writers()
             except _LOST as error:
                 last = error
                 self._drop_connection()
@@ -238,7 +266,19 @@ class Ledger:
             self._conn = psycopg.connect(self._conninfo, autocommit=True, **_CONNECTION)
             # One that hangs while it holds the head would stop all other writers.
             self._conn.execute("SET idle_in_transaction_session_timeout = '10s'")
+            self._conn.execute(f"SET lock_timeout = '{_HEAD_WAIT_S}s'")
         return self._conn
+
+    def _end_hanging_writers(self) -> None:
+        """Another process stopped in the middle of its transaction (suspended, or its machine gone)
+        and holds the head: the server forgets that transaction, and it is tried again over there."""
+        self._roll_back()
+        try:
+            ended = self._connection().execute(_END_HANGING_WRITERS).rowcount
+        except _LOST:
+            self._drop_connection()
+        else:
+            _log.warning("the head was not free for %d s; ended %d writers", _HEAD_WAIT_S, ended)
 
     def _roll_back(self) -> None:
         try:

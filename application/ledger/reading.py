@@ -83,12 +83,21 @@ def follow(conn: Connection[Any], cache: StateCache, head: Head) -> None:
         cache.clear(head.position, head.hash)
         return
     changed: dict[UUID, AggregateState] = {}
+    unknown: set[UUID] = set()
     for stream_id, topic, state, _ in rows:
         before = changed.get(stream_id) or cache.get(stream_id)
-        if before is not None:
+        if before is None:
+            continue
+        try:
             event = catalogue.decode(topic, state)
+        except catalogue.UnknownEventError:
+            # Only commands on this stream must stop: their load meets the event again.
+            unknown.add(stream_id)
+        else:
             changed[stream_id] = catalogue.evolve(before, event, stream_id)
     cache.put(changed.values(), head.position, head.hash)
+    for stream_id in unknown:
+        cache.forget(stream_id)
 
 
 def any_there(conn: Connection[Any], ids: Collection[UUID]) -> bool:

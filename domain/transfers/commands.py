@@ -48,6 +48,7 @@ class PostPending(Struct, frozen=True):
 
     transfer_id: UUID
     amount: str | None = None
+    reason: str = ""
 
 
 class VoidPending(Struct, frozen=True):

@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from uuid import UUID
 
+import msgspec
+
 from domain import accounts
 from domain.accounts import Account
 from domain.events import Event
@@ -21,6 +23,7 @@ from domain.transfers.commands import (
 from domain.transfers.state import (
     Captured,
     Expired,
+    Metadata,
     Posted,
     Reserved,
     Reversed,
@@ -169,7 +172,7 @@ def post_pending(
     accounts.check_status_for_debit(source)
     accounts.check_credit(destination, amount)
     return (
-        (pending.id, Captured(amount, pending.amount - amount)),
+        (pending.id, Captured(amount, pending.amount - amount, command.reason)),
         *_move(pending.id, request, source, destination, amount=amount, released=pending.amount),
     )
 
@@ -195,7 +198,8 @@ def reverse_transfer(
     command: ReverseTransfer, transfer: Transfer | None, source: Account, destination: Account
 ) -> Decided:
     """`source` and `destination` are the original's. Refuses: `transfer_not_found`,
-    `transfer_not_posted`, `not_reversible`, `amount_exceeds_posted`, and what either account refuses."""
+    `transfer_not_posted`, `not_reversible`, `already_reversed`, `amount_exceeds_posted`, and what
+    either account refuses."""
     if transfer is None:
         raise Refusal("transfer_not_found", transfer_id=command.transfer_id)
     if transfer.status != "posted":
@@ -204,10 +208,12 @@ def reverse_transfer(
     if isinstance(request, Posted) and request.reverses is not None:
         raise Refusal("not_reversible", transfer_id=transfer.id, reverses=request.reverses)
     left = transfer.amount - transfer.reversed
+    if left == 0:
+        raise Refusal("already_reversed", transfer_id=transfer.id)
     amount = left
     if command.amount is not None:
         amount = parse_amount(command.amount, request.currency)
-    if amount > left or left == 0:
+    if amount > left:
         raise Refusal(
             "amount_exceeds_posted",
             transfer_id=transfer.id,
@@ -252,9 +258,14 @@ def is_same_request(transfer: Transfer, command: PostTransfer) -> bool:
         and r.description == command.description
         and r.reference == command.reference
         and r.effective_at == command.effective_at
-        and r.metadata == command.metadata
+        and _exactly(r.metadata) == _exactly(command.metadata)
         and (not isinstance(r, Reserved) or r.expires_in_s == command.expires_in_s)
     )
+
+
+def _exactly(metadata: Metadata) -> bytes:
+    """Metadata as JSON, where 1 and true are two things."""
+    return msgspec.json.encode(metadata, order="deterministic")
 
 
 def is_same_reversal(transfer: Transfer, command: ReverseTransfer) -> bool:

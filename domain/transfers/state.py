@@ -56,6 +56,7 @@ class Captured(Event, frozen=True):
     topic: ClassVar[str] = "transfer.captured"
     amount: int
     released: int = 0
+    reason: str = ""
 
 
 class Voided(Event, frozen=True):

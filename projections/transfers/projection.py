@@ -84,8 +84,8 @@ def _evolve(change: _Change, event: Recorded) -> None:
             change.first, change.status, change.reason = event, "posted", reason
         case Reserved():
             change.first, change.status = event, "pending"
-        case Captured(amount=amount):
-            change.status, change.amount = "posted", amount
+        case Captured(amount=amount, reason=reason):
+            change.status, change.amount, change.reason = "posted", amount, reason
         case Voided(reason=reason):
             change.status, change.reason = "voided", reason
         case Expired():

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 from datetime import UTC, datetime, timedelta
 
+import httpx2
 import pytest
 
 from tests.api.conftest import Bank, problem_of, some_id
@@ -103,7 +105,8 @@ def test_entries_have_a_running_balance_and_filters(bank: Bank) -> None:
     assert [e["balance"] for e in lines] == ["40.00", "70.00", "90.00", "100.00"]
     assert amounts(direction="credit") == ["100.00"]
     assert amounts(min_amount="20", max_amount="30.00") == ["30.00", "20.00"]
-    assert amounts(**{"from": "2026-01-20", "to": "2026-01-31"}) == ["30.00", "20.00"]
+    for last_day in ("2026-01-31", "20260131"):
+        assert amounts(**{"from": "2026-01-20", "to": last_day}) == ["30.00", "20.00"]
     first = bank.get(path, limit=4)
     assert (len(first["data"]), first["has_more"]) == (4, False)
 
@@ -127,6 +130,33 @@ def test_balances_by_value_date(bank: Bank) -> None:
     assert (known["balance"], known["held"]) == ("-10.00", None)
     early = bank.client.get(path, params={"effective_at": "2020-05-04"})
     problem_of(early, 422, "as_of_before_opening")
+
+
+def test_now_does_not_change_afterwards(bank: Bank, base_url: str) -> None:
+    """Commits under way while a balance is asked for have a time that is over already."""
+    alice, shop = bank.funded("1000.00"), bank.open("merchant")
+    path = f"/api/accounts/{alice}/balance"
+    item = {
+        "source_account_id": alice,
+        "destination_account_id": shop,
+        "amount": "0.01",
+        "currency": "EUR",
+    }
+
+    def post() -> None:
+        with httpx2.Client(base_url=base_url, timeout=30) as client:
+            for _ in range(8):
+                client.post("/api/transfers/batch", json={"transfers": [item] * 1500})
+
+    writing = threading.Thread(target=post)
+    writing.start()
+    asked: list[tuple[str, str]] = []
+    while writing.is_alive():
+        at = datetime.now(UTC).isoformat()
+        asked.append((at, bank.get(path, at=at)["balance"]))
+    writing.join()
+    assert len({balance for _, balance in asked}) > 2
+    assert [(at, bank.get(path, at=at)["balance"]) for at, _ in asked] == asked
 
 
 def test_as_of_refuses_what_it_cannot_know(bank: Bank) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -25,7 +26,8 @@ GOOD_ACCOUNT = {"name": "A", "type": "checking", "currency": "EUR"}
         ({"id": 5}, "invalid_uuid_format"),
         ({"owner_id": "nobody"}, "invalid_uuid_format"),
         ({"balance": "1000.00"}, "unknown_fields"),
-        ({"credit_limit": "-5", "type": "credit"}, "negative_amount"),
+        ({"credit_limit": "-5", "type": "credit"}, "invalid_credit_limit"),
+        ({"credit_limit": "0.0000", "type": "credit"}, "invalid_amount_format"),
         ({"credit_limit": "1.001", "type": "credit"}, "invalid_amount_format"),
     ],
 )
@@ -173,6 +175,8 @@ def test_bodies_that_are_no_json_object(
         ("/api/events?after=x", "invalid_request"),
         ("/api/events?after=99999999999999999999999", "invalid_request"),
         ("/api/events/stream?after=-1", "invalid_request"),
+        ("/api/events?topic=%00", "invalid_topic"),
+        ("/api/events/stream?topic=nonsense", "invalid_topic"),
     ],
 )
 def test_bad_queries(bank: Bank, path: str, reason: str) -> None:
@@ -203,3 +207,84 @@ def test_an_empty_batch_and_one_that_is_too_large_are_refused(bank: Bank) -> Non
     )
     many: dict[str, list[object]] = {"transfers": [{}] * 10_001}
     problem_of(bank.client.post("/api/transfers/batch", json=many), 400, "batch_too_large")
+
+
+def _good(bank: Bank) -> dict[str, str]:
+    return {
+        "source_account_id": bank.open("cash"),
+        "destination_account_id": bank.open(),
+        "amount": "1.00",
+        "currency": "EUR",
+    }
+
+
+def test_what_cannot_be_shown_does_not_spoil_a_batch(bank: Bank) -> None:
+    good = json.dumps(_good(bank))
+    odd = '{"id": "\\ud800", "metadata": {"\\ud800": "v"}, "\\udfff": 1}'
+    answer = bank.client.post(
+        "/api/transfers/batch",
+        content=f'{{"transfers": [{good}, {odd}]}}',
+        headers={"Content-Type": "application/json"},
+    )
+    assert answer.status_code == 200, answer.text
+    posted, refused = answer.json()["results"]
+    assert (posted["status"], refused["status"], refused["id"]) == ("posted", "refused", None)
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"expires_in_s": 60}, "expiry_without_pending"),
+        ({"conditions": [{"account_id": some_id()}]}, "empty_condition"),
+        ({"metadata": {"\ud800": "v"}}, "invalid_metadata"),
+        ({"\ud800": 1}, "invalid_request"),
+    ],
+)
+def test_parts_that_do_not_fit_together(bank: Bank, change: dict[str, Any], reason: str) -> None:
+    before = bank.head()
+    body = json.dumps(_good(bank) | change)
+    opened = bank.head()
+    answer = bank.client.post(
+        "/api/transfers", content=body, headers={"Content-Type": "application/json"}
+    )
+    problem_of(answer, 400, reason)
+    assert bank.head() == opened == before + 2
+
+
+def test_a_query_on_a_write_is_refused(bank: Bank) -> None:
+    good = _good(bank)
+    before = bank.head()
+    answer = bank.client.post("/api/transfers", params={"pending": "true"}, json=good)
+    problem_of(answer, 400, "unknown_fields")
+    assert bank.head() == before
+
+
+def test_a_long_body_in_pieces_is_too_large_as_well(bank: Bank) -> None:
+    pieces = (b"x" * 1024 * 1024 for _ in range(18))
+    answer = bank.client.post(
+        "/api/accounts", content=pieces, headers={"Content-Type": "application/json"}
+    )
+    problem_of(answer, 413, "body_too_large")
+
+
+def test_a_body_without_its_type_is_refused_and_no_body_needs_none(bank: Bank) -> None:
+    content = json.dumps(GOOD_ACCOUNT).encode()
+    problem_of(bank.client.post("/api/accounts", content=content), 415, "unsupported_media_type")
+    account = bank.open()
+    assert bank.client.post(f"/api/accounts/{account}/freeze").status_code == 200
+
+
+def test_other_web_sites_may_not_write(bank: Bank) -> None:
+    freeze = f"/api/accounts/{bank.open()}/freeze"
+    cross = bank.client.post(freeze, headers={"Sec-Fetch-Site": "cross-site"})
+    problem_of(cross, 403, "cross_site_request")
+    rebound = bank.client.post(freeze, headers={"Host": "evil.example"})
+    problem_of(rebound, 403, "untrusted_host")
+
+
+def test_every_problem_can_be_looked_up(bank: Bank) -> None:
+    listed = bank.get("/api/problems")["data"]
+    assert {p["reason"] for p in listed} >= {"insufficient_funds", "route_not_found"}
+    for problem in listed:
+        assert bank.get(problem["type"]) == problem
+    problem_of(bank.client.get("/api/problems/nonsense"), 404, "problem_not_found")

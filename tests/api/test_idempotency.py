@@ -46,6 +46,24 @@ def test_business_refusals_are_kept_and_validation_errors_are_not(bank: Bank) ->
     assert bank.move(alice, bob, "1.00", headers=other).status_code == 201
 
 
+def test_a_batch_that_posts_nothing_keeps_its_answer_too(bank: Bank) -> None:
+    key = {"Idempotency-Key": some_id()}
+    path, bad = "/api/transfers/batch", {"transfers": [{"amount": "x"}], "linked": True}
+    first = bank.client.post(path, json=bad, headers=key)
+    again = bank.client.post(path, json=bad, headers=key)
+    assert (first.status_code, again.content) == (200, first.content)
+    assert again.headers["idempotent-replayed"] == "true"
+    other = bank.client.post(path, json={"transfers": [{}]}, headers=key)
+    problem_of(other, 422, "idempotency_key_reused")
+
+
+def test_metadata_is_compared_exactly(bank: Bank) -> None:
+    alice, bob, given = bank.funded("5.00"), bank.open(), some_id()
+    assert bank.move(alice, bob, "1.00", id=given, metadata={"a": 1}).status_code == 201
+    other = bank.move(alice, bob, "1.00", id=given, metadata={"a": True})
+    problem_of(other, 422, "id_reused")
+
+
 def test_every_post_takes_a_key(bank: Bank) -> None:
     alice, bob = bank.funded("50.00"), bank.open()
     pending = bank.move(alice, bob, "10.00", pending=True).json()["id"]

@@ -127,6 +127,15 @@ def test_the_event_stream_filters_by_topic_and_begins_where_asked(
     assert names == ["An account", "An account"]
 
 
+@pytest.mark.parametrize("given", ["abc", "²", "-1", "9" * 20])
+def test_a_stream_does_not_guess_where_to_begin(bank: Bank, given: str) -> None:
+    headers = [(b"Last-Event-ID", given.encode())]
+    answer = bank.client.get("/api/events/stream", headers=headers)
+    problem_of(answer, 400, "invalid_cursor")
+    beyond = bank.client.get("/api/events/stream", params={"after": bank.head() + 1})
+    problem_of(beyond, 422, "as_of_in_the_future")
+
+
 def test_an_endless_stream_ends_when_the_server_stops(database: Database) -> None:
     lines: list[str] = []
     first_line = threading.Event()

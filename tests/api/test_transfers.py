@@ -34,7 +34,11 @@ def test_a_pending_transfer_holds_then_posts_a_part_and_frees_the_rest(bank: Ban
     assert pending["source"]["available"] == "20.00"
     assert pending["destination"]["balance"] == "0.00"
     problem_of(bank.move(alice, bob, "20.01"), 422, "insufficient_funds")
-    posted = bank.client.post(f"/api/transfers/{pending['id']}/post", json={"amount": "10.00"})
+    posted = bank.client.post(
+        f"/api/transfers/{pending['id']}/post", json={"amount": "10.00", "reason": "delivered"}
+    )
+    read = bank.get(f"/api/transfers/{pending['id']}", min_position=posted.json()["position"])
+    assert read["reason"] == "delivered"
     assert posted.json()["status"] == "posted"
     assert posted.json()["source"] == {
         "account_id": alice, "balance": "40.00", "held": "0.00", "available": "40.00", "version": 4,

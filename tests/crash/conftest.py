@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,8 +11,9 @@ from random import Random
 
 import pytest
 
+from api.local.postgres import EmbeddedPostgres
 from tests.conftest import Database
-from tests.support.processes import COMMAND, Daybook, environment, free_port
+from tests.support.processes import Daybook, free_port
 
 
 @pytest.fixture
@@ -39,19 +39,14 @@ class Up:
 
     def __init__(self, folder: Path, port: int) -> None:
         self.folder = folder
-        self._settings = {"DATA_DIR": str(folder), "PORT": str(port)}
-        self.daybook = Daybook("up", "--no-demo", settings=self._settings)
+        settings = {"DATA_DIR": str(folder), "PORT": str(port)}
+        self.daybook = Daybook("up", "--no-demo", settings=settings)
 
     def database(self) -> Database:
         """Its database, while it runs."""
-        return Database(
-            "daybook", self._ask("database-url"), self._ask("database-url", "--superuser")
-        )
-
-    def _ask(self, *arguments: str) -> str:
-        command = [*COMMAND, "config", *arguments]
-        asked = environment(self._settings)
-        return subprocess.check_output(command, env=asked, text=True).strip()
+        with EmbeddedPostgres(self.folder) as server:
+            assert server.adopted
+            return Database("daybook", server.url(), server.url(superuser=True))
 
 
 @pytest.fixture

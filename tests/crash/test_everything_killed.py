@@ -10,7 +10,7 @@ from tests.crash.load import Load, open_accounts
 from tests.support.processes import are_gone, tree, wait_until_ready
 from tests.support.waiting import until
 
-ROUNDS = 3
+ROUNDS = 2
 RETRYABLE = {(503, "database_unavailable"), (503, "outcome_unknown"), (503, "shutting_down")}
 """The parts of what is killed end one after the other."""
 

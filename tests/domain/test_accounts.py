@@ -30,9 +30,9 @@ TYPES = get_args(AccountType)
 
 MAY_BECOME = {
     "active": {"inactive", "frozen", "suspended", "closed"},
-    "inactive": {"active", "frozen", "suspended", "closed"},
+    "inactive": {"active", "suspended", "closed"},
     "frozen": {"active", "suspended", "closed"},
-    "suspended": {"active", "frozen", "closed"},
+    "suspended": {"active", "closed"},
     "closed": set(),
 }
 

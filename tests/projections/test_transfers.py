@@ -13,6 +13,7 @@ from application.ledger import Ledger
 from domain.accounts import Credited, Debited
 from domain.events import Recorded
 from domain.transfers import (
+    Captured,
     ExpirePending,
     Posted,
     PostTransfer,
@@ -61,7 +62,7 @@ def _row(event: Recorded, state: Transfer, before: TransferRow | None) -> Transf
         reversed=state.reversed,
         updated_at=event.recorded_at,
         position=event.position,
-        reason=data.reason if isinstance(data, Posted | Voided) else before.reason,
+        reason=data.reason if isinstance(data, Posted | Captured | Voided) else before.reason,
     )
 
 

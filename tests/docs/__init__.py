@@ -1,0 +1,1 @@
+"""What the documents show is done by tests, so that it stays true."""

@@ -1,0 +1,68 @@
+"""A Daybook with demo data, and a folder to follow the documents in, so that nothing lands in the tree."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx2
+import pytest
+
+from tests.support.processes import (
+    PATIENCE_S,
+    ROOT,
+    Daybook,
+    environment,
+    free_port,
+    wait_until_ready,
+)
+from tests.support.waiting import until
+
+
+class Reader:
+    """Somebody who has run `make run`, and types what a document says."""
+
+    def __init__(self, folder: Path, port: int) -> None:
+        self.folder = folder
+        self.port = port
+        self.settings = {"DATA_DIR": str(folder / "var"), "PORT": str(port)}
+
+    def types(self, command: str) -> str:
+        """What a command prints, once the read models show all that there is; it must succeed."""
+        until(self._all_is_shown)
+        done = subprocess.run(
+            ["bash", "-c", command.replace("127.0.0.1:8000", f"127.0.0.1:{self.port}")],
+            cwd=self.folder,
+            env=environment(self.settings),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            encoding="utf-8",
+            timeout=PATIENCE_S,
+            check=False,
+        )
+        assert (done.returncode, done.stderr) == (0, ""), f"{command}{done.stdout}{done.stderr}"
+        return done.stdout
+
+    def _all_is_shown(self) -> bool:
+        models = httpx2.get(f"http://127.0.0.1:{self.port}/api/projections").json()["data"]
+        return all(model["lag_events"] == 0 for model in models)
+
+
+@pytest.fixture(scope="module")
+def reader() -> Iterator[Reader]:
+    folder = Path(tempfile.mkdtemp(prefix="daybook-test-")).resolve()
+    reader = Reader(folder, free_port())
+    installed = folder / ".venv" / "bin" / "daybook"
+    installed.parent.mkdir(parents=True)
+    installed.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m api.cli "$@"\n')
+    installed.chmod(0o755)
+    shutil.copytree(ROOT / "api" / "samples", folder / "api" / "samples")
+    with Daybook("up", settings=reader.settings) as daybook:
+        wait_until_ready(daybook, reader.port)
+        yield reader
+        assert daybook.stop() == 0
+    shutil.rmtree(folder)

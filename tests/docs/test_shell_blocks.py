@@ -1,0 +1,96 @@
+"""Every command that a document shows is run, and does what is said beside it."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+from typing import Any
+
+import httpx2
+import pytest
+from typer.main import get_command
+
+from api.cli.commands import app
+from tests.docs.conftest import Reader
+from tests.docs.documents import blocks, commands, inline_code
+from tests.support.processes import ROOT
+
+Json = dict[str, Any]
+
+RUN_HERE = {"sh tour", "sh cli"}
+PLAIN = [block.text for block in blocks() if not block.language]
+
+
+def shown(language: str) -> list[str]:
+    """All commands of the blocks in this language."""
+    found = [c for b in blocks() if b.language == language for c in commands(b.text)]
+    assert found, f"no document has a block in {language!r}"
+    return found
+
+
+def test_no_shell_block_goes_without_being_run() -> None:
+    shell = {b.language for b in blocks() if re.match(r"(ba|z)?sh\b|shell|console", b.language)}
+    assert shell == RUN_HERE
+    for text in PLAIN:
+        assert not re.search(r"^\$ |^(\.venv/bin/)?daybook |^curl ", text, re.MULTILINE), text
+
+
+def test_the_tour(reader: Reader) -> None:
+    answers = [reader.types(command) for command in shown("sh tour")]
+    replayed, _, body = answers.pop(3).partition("\n\n")
+    bodies: list[Json] = [json.loads(answer) for answer in answers]
+    trial, carol, lunch, refusal, held, posted, entries, then, events, projections = bodies
+    assert {total["difference"] for total in trial["data"]} == {"0.00"}
+    assert carol["position"] > trial["position"]
+    assert carol["id"] == lunch["destination_account_id"]
+    assert [lunch[side]["balance"] for side in ("source", "destination")] == ["987.50", "12.50"]
+    assert "\nidempotent-replayed: true" in replayed.lower()
+    assert json.loads(body) == lunch
+    assert refusal["reason"] == "insufficient_funds"
+    assert "12.50" in refusal["detail"]
+    assert "1000000.00" in refusal["detail"]
+    assert (held["status"], held["amount"]) == ("pending", "10.00")
+    assert (posted["status"], posted["amount"]) == ("posted", "4.00")
+    assert (posted["source"]["held"], posted["source"]["available"]) == ("0.00", "8.50")
+    assert [line["balance"] for line in entries["data"]] == ["8.50", "12.50"]
+    assert then["as_of"]["position"] == 10
+    assert [event["version"] for event in events["data"]][:2] == [1, 2]
+    assert {model["health"] for model in projections["data"]} == {"ok"}
+    assert httpx2.get(f"http://127.0.0.1:{reader.port}/docs").status_code == 200
+
+
+def test_the_commands(reader: Reader) -> None:
+    for command in shown("sh cli"):
+        assert reader.types(command).strip(), command
+
+
+@pytest.mark.parametrize("text", [text for text in PLAIN if text.startswith("make ")])
+def test_make_has_the_targets_of_the_blocks(text: str) -> None:
+    for line in text.splitlines():
+        assert_make_knows(line)
+
+
+def test_make_has_the_targets_of_the_text() -> None:
+    found = [code for _, code in inline_code() if re.fullmatch(r"make \w+", code)]
+    assert found
+    for code in found:
+        assert_make_knows(code)
+
+
+def assert_make_knows(line: str) -> None:
+    command = ["make", "--dry-run", "--no-print-directory", *line.split()[1:]]
+    tried = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert tried.returncode == 0, tried.stderr
+
+
+def test_the_command_line_has_the_commands_of_the_text() -> None:
+    found = [code for _, code in inline_code() if code.startswith("daybook ")]
+    assert found
+    for code in found:
+        command: Any = get_command(app)
+        for word in code.split()[1:]:
+            if not hasattr(command, "commands") or word.startswith("-"):
+                break
+            assert word in command.commands, code
+            command = command.commands[word]
