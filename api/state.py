@@ -29,7 +29,8 @@ class State:
     """Set when the server begins to stop: streams end then, so that it can."""
 
 
-def state_of(request: Request) -> State:
+async def state_of(request: Request) -> State:
+    """Asynchronous, since the framework sends plain functions through a thread for each request."""
     state: State = request.app.state.daybook
     return state
 

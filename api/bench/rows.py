@@ -39,7 +39,7 @@ SPECS = (
     Spec("http_per_s", "transfers/s", "one transfer a request"),
     Spec("noop_per_s", "requests/s", "no-op POST with the same body"),
     Spec("bulk_api_per_s", "transfers/s", "POST /api/transfers/batch, 1,000 a request"),
-    Spec("rebuild_growth_mib", "MiB", "growth of the rebuilding process, start to peak"),
+    Spec("rebuild_growth_mib", "MiB", "growth of a rebuild's memory after its first quarter"),
 )
 """In the order in which they are shown: first the promises, then what they are made of."""
 
@@ -70,15 +70,20 @@ class Row:
         spec = self.spec
         return {
             "name": spec.name,
-            "value": self.value,
+            "value": _rounded(self.value),
             "unit": spec.unit,
             "hold": spec.hold,
             "reach": spec.reach,
-            "low": self.low,
-            "high": self.high,
+            "low": _rounded(self.low),
+            "high": _rounded(self.high),
             "holds": self.holds,
             "problem": self.problem or None,
         }
+
+
+def _rounded(value: float | None) -> float | None:
+    """Four digits that count: the rest of a measurement is noise."""
+    return None if value is None else float(f"{value:.4g}")
 
 
 def measured(name: str, rounds: list[float]) -> Row:

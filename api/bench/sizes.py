@@ -14,6 +14,7 @@ ACCOUNTS = 1_000
 @dataclass(frozen=True)
 class Sizes:
     rounds: int
+    """Many short rounds rather than few long ones: a median then shrugs off a busy neighbour."""
     round_transfers: int
     """Transfers in a round of bulk posting."""
     library_transfers: int
@@ -28,10 +29,10 @@ class Sizes:
 
 
 FULL = Sizes(
-    rounds=5,
-    round_transfers=40_000,
-    library_transfers=400,
-    http_s=2.5,
+    rounds=9,
+    round_transfers=20_000,
+    library_transfers=200,
+    http_s=1.5,
     rebuild_events=300_000,
     rebuilds=3,
     visible_s=20.0,

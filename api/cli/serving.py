@@ -54,7 +54,7 @@ def up(
 def _up(settings: Settings, signals: StopSignals, *, demo_data: bool) -> int:
     if settings.DATABASE_URL is not None:
         _prepare(settings, settings.DATABASE_URL, settings.admin_url or "", demo_data=demo_data)
-        return _supervise(settings, settings.DATABASE_URL, signals, None)
+        return _supervise(settings, settings.DATABASE_URL, signals, None, demo_data=demo_data)
     with EmbeddedPostgres(settings.DATA_DIR, notice=_say) as server:
         if server.adopted:
             raise LocalServerError(
@@ -62,7 +62,7 @@ def _up(settings: Settings, signals: StopSignals, *, demo_data: bool) -> int:
                 "ended, or set DATA_DIR to another folder"
             )
         _prepare(settings, server.url(), server.url(superuser=True), demo_data=demo_data)
-        return _supervise(settings, server.url(), signals, server)
+        return _supervise(settings, server.url(), signals, server, demo_data=demo_data)
 
 
 def _prepare(settings: Settings, conninfo: str, admin_url: str, *, demo_data: bool) -> None:
@@ -74,42 +74,50 @@ def _prepare(settings: Settings, conninfo: str, admin_url: str, *, demo_data: bo
 
 
 def _supervise(
-    settings: Settings, conninfo: str, signals: StopSignals, server: EmbeddedPostgres | None
+    settings: Settings,
+    conninfo: str,
+    signals: StopSignals,
+    server: EmbeddedPostgres | None,
+    *,
+    demo_data: bool,
 ) -> int:
-    program = [sys.executable, "-m", "api.cli"]
+    # -P: a folder `api` where the person happens to be is not this one.
+    program = [sys.executable, "-P", "-m", "api.cli"]
     environment = {"DATABASE_URL": conninfo}
     children = [
         Child("projections", [*program, "project"], environment=environment),
         Child("api", [*program, "serve"], environment=environment),
     ]
-    threading.Thread(target=_welcome_when_ready, args=(settings, signals), daemon=True).start()
+    welcome = (settings, signals, _welcome(settings, demo_data=demo_data))
+    threading.Thread(target=_say_when_ready, args=welcome, daemon=True).start()
     watched = [server] if server is not None else []
     return Supervisor(children, watched=watched, notice=_say).run(signals)
 
 
-def _welcome_when_ready(settings: Settings, signals: StopSignals) -> None:
+def _say_when_ready(settings: Settings, signals: StopSignals, welcome: str) -> None:
     """Greet once the API answers, so that the commands shown work at once."""
     while not signals.requested:
         try:
             with socket.create_connection((settings.HOST, settings.PORT), timeout=1):
-                _say(_welcome(settings))
+                _say(welcome)
                 return
         except OSError:
             time.sleep(_POLL_S)
 
 
-def _welcome(settings: Settings) -> str:
+def _welcome(settings: Settings, *, demo_data: bool) -> str:
     host = f"[{settings.HOST}]" if ":" in settings.HOST else settings.HOST
     url = f"http://{host}:{settings.PORT}"
     kept = "your database" if settings.DATABASE_URL is not None else f"{settings.DATA_DIR}/"
+    post = f"curl -X POST {url}/api/transfers -H 'Content-Type: application/json' -d"
+    example = f"\n  {post} '{demo.EXAMPLE_TRANSFER}'" if demo_data else ""
     return f"""
 Daybook runs at {url}  (this machine only: there is no authentication yet)
 The API's description: {url}/docs
 
 Try, in another terminal:
   curl {url}/api/trial-balance
-  curl '{url}/api/accounts?limit=3'
-  curl -X POST {url}/api/transfers -H 'Content-Type: application/json' -d '{demo.EXAMPLE_TRANSFER}'
+  curl '{url}/api/accounts?limit=3'{example}
 
 Ctrl-C stops it; the data stay in {kept} for the next time.
 """

@@ -19,7 +19,7 @@ def test_what_a_killed_api_has_acknowledged_is_there_once(
         load = Load(base_url, open_accounts(base_url), random)
         with load:
             for _ in range(ROUNDS):
-                load.goes_on(random.randint(1, 150))
+                load.goes_on(random.randint(1, 80))
                 server.kill()
                 server.start()
                 wait_until_ready(server, port)

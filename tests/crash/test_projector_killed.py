@@ -17,7 +17,7 @@ from tests.projections.running import NAMES, caught_up, position
 from tests.support.ledgers import pay
 from tests.support.processes import projector
 
-KILLS = 6
+KILLS = 5
 TRANSFERS = 16_000
 """Makes ten batches for the runner."""
 

@@ -58,7 +58,7 @@ def reader() -> Iterator[Reader]:
     reader = Reader(folder, free_port())
     installed = folder / ".venv" / "bin" / "daybook"
     installed.parent.mkdir(parents=True)
-    installed.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m api.cli "$@"\n')
+    installed.write_text(f'#!/bin/sh\nexec "{sys.executable}" -P -m api.cli "$@"\n')
     installed.chmod(0o755)
     shutil.copytree(ROOT / "api" / "samples", folder / "api" / "samples")
     with Daybook("up", settings=reader.settings) as daybook:

@@ -22,7 +22,8 @@ from tests.conftest import Database
 from tests.support.waiting import until
 
 ROOT = Path(__file__).parents[2]
-COMMAND = [sys.executable, "-m", "api.cli"]
+COMMAND = [sys.executable, "-P", "-m", "api.cli"]
+"""What the installed `daybook` is: the folder that it is started in has no say in what it runs."""
 
 PATIENCE_S = 60.0
 """For what takes a second or two on a machine that has nothing else to do."""

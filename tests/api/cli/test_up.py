@@ -10,6 +10,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
+from api import demo
 from tests.api.cli.conftest import CommandLine
 from tests.conftest import Database
 from tests.support.processes import (
@@ -41,6 +42,7 @@ def test_it_starts_from_nothing_stops_and_starts_again(folder: Path) -> None:
         assert daybook.output.count("opened demo accounts") == 1
         assert daybook.output.count("Daybook has stopped.") == 2
         assert "Traceback" not in daybook.output
+        assert f"-d '{demo.EXAMPLE_TRANSFER}'" in daybook.output
 
 
 def log_of(daybook: Daybook, port: int) -> int:
@@ -73,16 +75,21 @@ def test_other_commands_work_without_it(folder: Path) -> None:
     assert not (folder / "postgres" / "postmaster.pid").exists()
 
 
-def test_it_uses_another_postgres(database: Database) -> None:
+def test_it_uses_another_postgres(database: Database, folder: Path) -> None:
     port = free_port()
+    theirs = folder / "api"
+    theirs.mkdir()
+    (theirs / "__init__.py").write_text("raise SystemExit('not what was meant')")
     with Daybook(
-        "up", "--no-demo", settings=settings_of(database) | {"PORT": str(port)}
+        "up", "--no-demo", settings=settings_of(database) | {"PORT": str(port)}, cwd=folder
     ) as daybook:
         daybook.says("Daybook runs at")
         assert [p.name() for p in tree(daybook.pid) if "postgres" in p.name()] == []
         answer = httpx2.get(f"http://127.0.0.1:{port}/api/accounts")
         assert answer.json()["data"] == []
         assert daybook.stop() == 0
+        assert "the data stay in your database" in daybook.output
+        assert demo.EXAMPLE_TRANSFER not in daybook.output
 
 
 def a_file(folder: Path) -> Path:
