@@ -45,12 +45,13 @@ def _is_loopback(host: str) -> bool:
 
 
 class Server(uvicorn.Server):
-    """uvicorn's server, which tells endless streams when it begins to stop."""
+    """uvicorn's server, which tells endless streams and waiting writes when it begins to stop."""
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         app = self.config.app
         assert isinstance(app, FastAPI)
         app.state.daybook.stopping.set()
+        app.state.daybook.ledger.give_up_waiting()
         await super().shutdown(sockets)
 
 

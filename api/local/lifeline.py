@@ -8,6 +8,7 @@ import contextlib
 import os
 import signal
 import sys
+from collections.abc import Callable
 
 _PR_SET_PDEATHSIG = 1
 
@@ -18,22 +19,30 @@ def _become(uid: int, gid: int) -> None:
     os.setuid(uid)
 
 
-def _die_with_parent(signal_number: int, parent: int) -> None:
-    # Python may be built without ctypes; the child then only lacks this safety net.
+def _load_prctl() -> Callable[..., object] | None:
+    """None where Python was built without ctypes: the child then only lacks this safety net."""
     with contextlib.suppress(ImportError):
         import ctypes
 
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal_number, 0, 0, 0)
+        return ctypes.CDLL(None).prctl
+    return None
+
+
+def _die_with_parent(prctl: Callable[..., object] | None, signal_number: int, parent: int) -> None:
+    if prctl is not None:
+        prctl(_PR_SET_PDEATHSIG, signal_number, 0, 0, 0)
     if os.getppid() != parent:
         sys.exit("the process that started this one has ended")
 
 
 def main(arguments: list[str]) -> None:
     signal_number, parent, uid, gid, *program = arguments
+    # Before the change of user: root's Python may be where no other user can read it.
+    prctl = _load_prctl() if sys.platform == "linux" else None
     if uid != "-":
         _become(int(uid), int(gid))
     if sys.platform == "linux":  # after the change of user, which clears it
-        _die_with_parent(int(signal_number), int(parent))
+        _die_with_parent(prctl, int(signal_number), int(parent))
     # Ignored signals stay ignored in the next program: Python ignores SIGPIPE, nohup and & others.
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGPIPE, signal.SIGHUP):
         signal.signal(number, signal.SIG_DFL)

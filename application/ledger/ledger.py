@@ -115,6 +115,7 @@ class Ledger:
         self._waiting_commands = 0
         self._changed = threading.Condition()
         self._closed = False
+        self._is_impatient = threading.Event()
         self._busy_since: float | None = None
         self._thread = threading.Thread(target=self._run, name="ledger-writer", daemon=True)
         self._thread.start()
@@ -153,8 +154,13 @@ class Ledger:
         self._enqueue(_Waiting(submission, future, loop))
         return await future
 
+    def give_up_waiting(self) -> None:
+        """From now on a database that is away fails a write at once: who stops does not wait for it."""
+        self._is_impatient.set()
+
     def close(self) -> None:
         """Write what is queued, then stop. Later submissions raise `LedgerClosedError`."""
+        self.give_up_waiting()
         with self._changed:
             self._closed = True
             self._changed.notify_all()
@@ -223,8 +229,8 @@ class Ledger:
         for wait_s in _RETRY_S:
             if time.monotonic() > give_up_at:
                 break
-            if wait_s:
-                time.sleep(wait_s)
+            if wait_s and self._is_impatient.wait(wait_s):
+                break
             batch: Batch | None = None
             try:
                 conn = self._connection()
@@ -250,8 +256,8 @@ class Ledger:
         `WriteFailedError` when the database stays away."""
         last: Exception | None = None
         for wait_s in _RETRY_S:
-            if wait_s:
-                time.sleep(wait_s)
+            if wait_s and self._is_impatient.wait(wait_s):
+                break
             try:
                 return batch.proof.is_in(self._connection())
             except _LOST as error:

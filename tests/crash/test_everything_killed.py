@@ -7,7 +7,7 @@ from random import Random
 from tests.crash.checks import assert_nothing_lost
 from tests.crash.conftest import Up
 from tests.crash.load import Load, open_accounts
-from tests.support.processes import are_gone, tree, wait_until_ready
+from tests.support.processes import Daybook, are_gone, end, tree, wait_until_ready
 from tests.support.waiting import until
 
 ROUNDS = 2
@@ -24,14 +24,19 @@ def test_a_killed_daybook_leaves_no_process_and_loses_nothing(
         with load:
             for _ in range(ROUNDS):
                 load.goes_on(random.randint(50, 400))
-                everything = tree(daybook.pid)
-                assert {"postgres", "python"} <= {
-                    p.name().rstrip("0123456789.") for p in everything
-                }
-                daybook.kill()
-                until(lambda: are_gone(everything))  # noqa: B023 - called within the round
+                kill_and_look_behind(daybook)
                 daybook.start()
                 wait_until_ready(daybook, port)
         assert set(load.problems) <= RETRYABLE, load.problems
         assert_nothing_lost(up.database(), load, base_url)
         assert daybook.stop() == 0
+
+
+def kill_and_look_behind(daybook: Daybook) -> None:
+    everything = tree(daybook.pid)
+    assert "postgres" in {process.name() for process in everything}
+    daybook.kill()
+    try:
+        until(lambda: are_gone(everything))
+    finally:
+        end(everything)
