@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import signal
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -16,6 +17,11 @@ import pytest
 
 from api.local.postgres import EmbeddedPostgres
 from migrations import runner
+
+# Started in the background of a shell, this process may ignore what its children are to be stopped by.
+for _number in (signal.SIGINT, signal.SIGHUP):
+    if signal.getsignal(_number) is signal.SIG_IGN:
+        signal.signal(_number, signal.SIG_DFL)
 
 _TEMPLATE = "daybook_template"
 _numbers = count(1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 
 import psycopg
@@ -63,7 +64,10 @@ def run() -> None:
     """Run the command line; expected errors are a sentence, not a trace."""
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     try:
-        app()
+        try:
+            app()
+        finally:
+            sys.stdout.flush()  # what cannot be written is known here rather than after the end
     except _SAID_PLAINLY as error:
         _fail(str(error))
     except Refusal as refusal:
@@ -82,6 +86,7 @@ def run() -> None:
             raise
         _fail(f"DATABASE_URL or DATABASE_ADMIN_URL cannot be used: {str(error).strip()}")
     except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # Python tries once more when it ends
         _fail(str(error))
 
 

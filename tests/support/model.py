@@ -26,9 +26,9 @@ DECIMALS = {"EUR": 2, "JPY": 0}
 HOUSE_TYPES = {"clearing", "fee", "suspense", "cash"}
 MAY_BECOME = {
     "active": {"inactive", "frozen", "suspended", "closed"},
-    "inactive": {"active", "frozen", "suspended", "closed"},
+    "inactive": {"active", "suspended", "closed"},
     "frozen": {"active", "suspended", "closed"},
-    "suspended": {"active", "frozen", "closed"},
+    "suspended": {"active", "closed"},
     "closed": set(),
 }
 
@@ -261,8 +261,10 @@ class Model:
         if transfer.is_reversal:
             raise No("not_reversible")
         left = transfer.amount - transfer.went_back
+        if left == 0:
+            raise No("already_reversed")
         amount = self._part(command.amount, left)
-        if amount > left or left == 0:
+        if amount > left:
             raise No("amount_exceeds_posted")
         giver, taker = self.accounts[transfer.destination], self.accounts[transfer.source]
         self._may_give(giver, amount)
