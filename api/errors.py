@@ -133,6 +133,12 @@ async def _on_database(request: Request, error: Exception) -> Response:
     return answer(request, "database_unavailable", {})
 
 
+async def _on_outdated(request: Request, error: Exception) -> Response:
+    assert isinstance(error, psycopg.Error)
+    _log.error("read failed, a read model waits for its rebuild: %s", error)
+    return answer(request, "rebuild_needed", {"missing": error.diag.message_primary})
+
+
 def install(app: FastAPI) -> None:
     """Register the handlers, one for each kind of error."""
     app.add_exception_handler(RequestValidationError, _on_validation)
@@ -147,3 +153,6 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(PoolTimeout, _on_database)
     app.add_exception_handler(psycopg.OperationalError, _on_database)
     app.add_exception_handler(psycopg.InterfaceError, _on_database)
+    # Queries are for the tables of this version; those of a read model may still be an older one's.
+    app.add_exception_handler(psycopg.errors.UndefinedTable, _on_outdated)
+    app.add_exception_handler(psycopg.errors.UndefinedColumn, _on_outdated)

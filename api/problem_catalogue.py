@@ -71,7 +71,10 @@ CATALOGUE: dict[str, Problem] = {
     "account_not_found": _missing("Account not found", "There is no account {account_id}."),
     "transfer_not_found": _missing("Transfer not found", "There is no transfer {transfer_id}."),
     "stream_not_found": _missing("Stream not found", "There is no stream {stream_id}."),
+    "correlation_not_found": _missing("Correlation not found", "No event has the correlation id {correlation_id}. It may not be visible yet: read with min_position."),
     "problem_not_found": _missing("No such problem", "There is no reason {name}; GET /api/problems lists all."),
+    "event_not_found": _missing("Event not found", "There is no event {position}; the log ends at {head}."),
+    "checkpoint_not_found": _missing("Checkpoint not found", "There is no such checkpoint; `daybook audit checkpoint` makes one, and so does the server after every CHECKPOINT_EVERY events."),
     "projection_not_found": _missing("Read model not found", "There is no read model {name}; known: {known}."),
     # What clashes with what is there.
     "id_reused": Problem(422, "conflict", "Id already used", "The id {id} belongs to something else: choose another, or send the same content as before."),
@@ -80,6 +83,9 @@ CATALOGUE: dict[str, Problem] = {
     "transfer_not_posted": _conflict("Transfer not posted", "The transfer is {status}; only a posted one can be reversed."),
     "transfer_expired": _conflict("Transfer expired", "The hold ended at {expired_at}: make a new transfer."),
     "transfer_not_due": _conflict("Transfer not due", "The transfer has not reached its expiry."),
+    "event_not_signed": _conflict("Event not signed yet", "The last checkpoint is of position {signed}, and event {position} comes after it: ask again when there is a newer one; `daybook audit checkpoint` makes one now."),
+    "log_not_as_signed": _conflict("Log not as signed", "The log is not what the checkpoint of position {signed} signed: run `daybook audit verify` to find what was altered."),
+    "rebuild_refused": _conflict("Rebuild refused", "{why}"),
     # What the rules of the ledger refuse.
     "same_account": _rule("Same account twice", "Source and destination must differ."),
     "currency_mismatch": _rule("Currency mismatch", "Asked for {requested}; the source holds {source}, the destination {destination}."),
@@ -103,8 +109,11 @@ CATALOGUE: dict[str, Problem] = {
     "linked_refused": _rule("Linked batch refused", "Item {refused_item} of the linked batch was refused, so none was posted."),
     "as_of_in_the_future": _rule("Not known yet", "The ledger is at position {position}, {recorded_at}: ask for a moment up to then."),
     "as_of_before_opening": _rule("Account not open then", "Account {account_id} was not open at that moment; it was opened at {opened_at}."),
+    "as_of_before_start": _rule("Not begun then", "Stream {stream_id} has nothing at that moment: it begins at position {position}, {recorded_at}."),
+    "version_not_reached": _rule("Version not reached", "Stream {stream_id} is at version {version}: ask for one up to it."),
     # What may work a little later.
     "not_yet_visible": _later("Not yet visible", "What is asked is at position {position}, not yet at {min_position}: try again."),
+    "rebuild_needed": _later("Rebuild needed", "The tables of a read model were made by an older version ({missing}): run `daybook projections list` to see which, and `daybook projections rebuild` it."),
     "queue_full": _later("Too busy", "Too many commands wait: try again after the time in Retry-After."),
     "database_unavailable": _later("Database unavailable", "Nothing was written: try again."),
     "outcome_unknown": _later("Outcome unknown", "The database went away during the commit: send the same request with the same id or Idempotency-Key; it has its effect once."),

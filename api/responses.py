@@ -233,11 +233,63 @@ class ProjectionOut(BaseModel):
     code_version: int
 
 
+class RebuildOut(BaseModel):
+    name: str
+    state: str = Field(
+        description="waiting, filling, indexing, verifying, swapping, paused, interrupted; or the"
+        " outcome: swapped, verified, different, cancelled, failed"
+    )
+    only_verify: bool
+    accept_differences: bool
+    code_version: int
+    requested: str | None = Field(description="pause or cancel, until it is obeyed")
+    events_done: int
+    events_total: int
+    events_per_s: int | None
+    eta_seconds: float | None
+    started_at: datetime
+    updated_at: datetime
+    report: dict[str, Any] | None = Field(
+        description="how the rebuilt rows compare with the live ones"
+    )
+    error: str | None
+
+
+class ProjectionDetailOut(ProjectionOut):
+    rebuild: RebuildOut | None
+
+
 class ProjectionsOut(BaseModel):
     data: list[ProjectionOut]
     next_cursor: None
     has_more: bool
     position: int
+
+
+class CheckpointOut(BaseModel):
+    position: int = Field(description="the log's events at that time: the size of the tree")
+    origin: str = Field(description="the log's name, which is also its key's")
+    root_hash: str = Field(description="base64")
+    chain_hash: str = Field(description="base64; the hash of the event at that position")
+    made_at: datetime
+    note: str = Field(description="the statement as it was signed")
+
+
+class CheckpointPage(BaseModel):
+    data: list[CheckpointOut]
+    next_cursor: str | None
+    has_more: bool
+
+
+class AuditProofOut(BaseModel):
+    position: int
+    leaf_index: int
+    tree_size: int
+    root_hash: str = Field(description="base64")
+    hash: str = Field(description="the event's chain hash, in hexadecimal digits")
+    event: EventOut
+    checkpoint: str = Field(description="the signed note that the proof leads to")
+    proof: str = Field(description="all that is needed to check it, as one text")
 
 
 class HealthOut(BaseModel):

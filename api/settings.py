@@ -36,6 +36,10 @@ class Settings(BaseSettings):
     """Commands that may wait for the writer before more of them are turned away."""
     CACHE_ACCOUNTS: Annotated[int, Field(ge=1)] = 100_000
     """Accounts whose state the writer keeps in memory."""
+    AUDIT_KEY_FILE: Path | None = None
+    """The key that signs checkpoints; None is `DATA_DIR/keys/audit.key`."""
+    CHECKPOINT_EVERY: Annotated[int, Field(ge=0)] = 100_000
+    """Events after which the server signs the log by itself; 0 leaves it to `daybook audit checkpoint`."""
 
     @field_validator("LOG_LEVEL", mode="before")
     @classmethod

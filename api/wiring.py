@@ -15,10 +15,21 @@ from fastapi import FastAPI
 from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
-from api import description, errors
+from api import auditing, description, errors
 from api.edge import Edge
 from api.local.postgres import EmbeddedPostgres
-from api.routes import accounts, events, health, problems, projections, reports, transfers
+from api.routes import (
+    accounts,
+    audit,
+    audit_proof,
+    events,
+    health,
+    problems,
+    projections,
+    reports,
+    streams,
+    transfers,
+)
 from api.settings import Settings, load_settings
 from api.state import State
 from application import deadlines, housekeeping
@@ -145,6 +156,8 @@ def create_app(settings: Settings, conninfo: str) -> FastAPI:
         await asyncio.to_thread(make_read_models, conninfo)
         await pool.open()
         ledger = make_ledger(settings, conninfo)
+        keeper = auditing.keeper(settings, conninfo)
+        keeper.start()
         try:
             async with Freshness(conninfo) as freshness:
                 state = State(ledger, pool, freshness, settings.DATA_DIR)
@@ -155,6 +168,7 @@ def create_app(settings: Settings, conninfo: str) -> FastAPI:
                 with suppress(asyncio.CancelledError):
                     await sweeper
         finally:
+            await asyncio.to_thread(keeper.stop)
             await asyncio.to_thread(ledger.close)
             await pool.close()
 
@@ -168,7 +182,10 @@ def create_app(settings: Settings, conninfo: str) -> FastAPI:
     )
     app.add_middleware(Edge)
     errors.install(app)
-    modules = (accounts, transfers, reports, events, projections, problems, health)
+    modules = (
+        accounts, transfers, reports, events, streams, audit, audit_proof, projections, problems,
+        health,
+    )  # fmt: skip
     routers = [module.router for module in modules]
     for router in routers:
         # As they are: an included router is searched twice for each request.

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 from msgspec import Struct
 from psycopg import Cursor
 
 from domain.events import Recorded
+from projections.audit import projection as audit
 from projections.balances import projection as balances
 from projections.entries import projection as entries
 from projections.transfers import projection as transfers
@@ -18,12 +20,18 @@ Project = Callable[[Sequence[Recorded], Cursor[Any]], None]
 """Writes a batch into the read model's tables, named without schema. No commit, no other side effect:
 the same function fills the live tables and a rebuild's shadow. Batches may be cut anywhere."""
 
+KeyOf = Callable[[Recorded], UUID]
+
 
 class ReadModel(Struct, frozen=True):
     """A view of the log in a schema of its own, `name`.
 
     Raise `version` whenever `tables`, `indexes` or what `project` makes of an event change: the read
     model then waits for its rebuild. `project` sees events of `topics` only, never an empty batch.
+
+    The first column of each table is what rebuilds are compared by. `key_of` tells what an event is
+    about, for rebuilds in parallel: the events of one key stay together, in order, and those of others
+    may come before or after; None: its stream.
     """
 
     name: str
@@ -32,6 +40,7 @@ class ReadModel(Struct, frozen=True):
     indexes: str
     topics: frozenset[str]
     project: Project
+    key_of: KeyOf | None = None
 
 
 class UnknownReadModelError(Exception):
@@ -51,7 +60,7 @@ def _sql(name: str, file: str) -> str:
 READ_MODELS: tuple[ReadModel, ...] = (
     ReadModel(
         name="balances",
-        version=1,
+        version=2,
         tables=_sql("balances", "tables.sql"),
         indexes=_sql("balances", "indexes.sql"),
         topics=balances.TOPICS,
@@ -72,6 +81,15 @@ READ_MODELS: tuple[ReadModel, ...] = (
         indexes=_sql("transfers", "indexes.sql"),
         topics=transfers.TOPICS,
         project=transfers.project,
+        key_of=transfers.key_of,
+    ),
+    ReadModel(
+        name="audit",
+        version=1,
+        tables=_sql("audit", "tables.sql"),
+        indexes=_sql("audit", "indexes.sql"),
+        topics=audit.TOPICS,
+        project=audit.project,
     ),
 )
 

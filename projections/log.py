@@ -24,6 +24,13 @@ _ROWS = (
     "SELECT notification_id, originator_id, originator_version, topic, recorded_at, state, metadata"
     " FROM events WHERE notification_id > %s AND notification_id <= %s ORDER BY notification_id"
 )
+_PART_ROWS = (
+    "SELECT notification_id, originator_id, originator_version, topic, recorded_at, state, metadata"
+    " FROM events WHERE notification_id > %(after)s AND notification_id <= %(to)s"
+    " AND topic = ANY(%(topics)s)"
+    " AND (uuid_hash(originator_id) & 2147483647) %% %(parts)s::int = %(part)s::int"
+    " ORDER BY notification_id"
+)
 _PAGE_COLUMNS = (
     "notification_id, originator_id, originator_version, topic, recorded_at, state, metadata, hash"
 )
@@ -78,6 +85,37 @@ def read_batch(conn: Connection[Any], after: int, limit: int) -> list[Recorded]:
         return _readable_part(rows)
 
 
+class Part(NamedTuple):
+    """One of `of` parts that the streams fall into, from 0."""
+
+    number: int
+    of: int
+
+
+def read_part(
+    conn: Connection[Any], after: int, to: int, topics: Sequence[str], part: Part
+) -> list[Recorded]:
+    """The events after one position and up to another, of some topics, in one part of the streams.
+
+    Raises `UnreadableEventError`.
+    """
+    rows = conn.execute(
+        _PART_ROWS,
+        {"after": after, "to": to, "topics": topics, "part": part.number, "parts": part.of},
+        prepare=True,
+        binary=True,
+    ).fetchall()
+    decode = catalogue.decode
+    events: list[Recorded] = []
+    for position, stream_id, version, topic, recorded_at, state, meta in rows:
+        try:
+            data = decode(topic, state)
+        except (catalogue.UnknownEventError, msgspec.MsgspecError) as error:
+            raise UnreadableEventError(position, topic, error) from error
+        events.append(Recorded(position, stream_id, version, topic, recorded_at, data, meta))
+    return events
+
+
 def _readable_part(rows: Sequence[tuple[Any, ...]]) -> list[Recorded]:
     events: list[Recorded] = []
     for position, stream_id, version, topic, recorded_at, state, metadata in rows:
@@ -123,6 +161,13 @@ async def end(conn: AsyncConnection[Any]) -> End:
     row = await cursor.fetchone()
     assert row is not None, "ledger_head has its one row since the first migration"
     return End(*row)
+
+
+async def position_at(conn: AsyncConnection[Any], moment: datetime) -> int:
+    """Position of the last event recorded at or before a moment (aware), 0 when there is none."""
+    row = await (await conn.execute("SELECT position_at(%s)", (moment,))).fetchone()
+    assert row is not None, "a function always answers"
+    return int(row[0])
 
 
 async def read_events(

@@ -1,67 +1,79 @@
-"""Fills read models anew beside the live ones, which go on answering, and swaps them in at the end."""
+"""Fills read models anew beside the live ones, which go on answering, compares, and swaps them in."""
 
 from __future__ import annotations
 
-import logging
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import psycopg
 from psycopg import Connection
 
-from domain.events import Recorded
-from projections import checkpoints, schemas
+from projections import partitions, rebuild_state, schemas, shadows, swapping
 from projections.catalogue import READ_MODELS, ReadModel, read_model
 from projections.connecting import connect
-from projections.garbage import gc_paused
-from projections.log import head_position, read_batch
+from projections.log import UnreadableEventError, head_position
+from projections.parity import Parity
+from projections.rebuild_state import Rebuild
+from projections.shadows import (
+    Progress,
+    RebuildFailedError,
+    RebuildRefusedError,
+    Shadow,
+    shadow_of,
+)
 
-_log = logging.getLogger("daybook.rebuild")
+__all__ = [
+    "Options", "Progress", "RebuildFailedError", "RebuildRefusedError", "Rebuilt", "rebuild",
+    "rebuild_many",
+]  # fmt: skip
 
-BATCH_EVENTS = 20_000
-"""Events in memory at a time. More is hardly faster."""
+Outcome = Literal["swapped", "verified", "different", "paused", "cancelled"]
 
-_SWAP_WITHIN_EVENTS = 2_000
-"""How near to the live read model the shadow must be before that one is held still for the swap."""
 
-_MAX_ROUNDS_LOST = 10
+class Options(NamedTuple):
+    """What an operator may want otherwise.
 
-_DROP_WAIT_S = 10
-"""How long to wait for queries that still read the old tables. After that, the next rebuild drops them."""
+    `accept_differences`: swap even when the rows differ from the live ones, because the code was
+    corrected. `only_verify`: compare, and don't swap. `throttle`: at most so many events a second.
+    `parallel`: processes that fill a new shadow. `must_be_begun`: go on with a rebuild, but don't begin one.
+    """
 
-Progress = Callable[[int, int], None]
-"""Told the events done and the events there are, after each batch."""
+    accept_differences: bool = False
+    only_verify: bool = False
+    throttle: int | None = None
+    parallel: int = 1
+    must_be_begun: bool = False
+
+
+DEFAULTS = Options()
 
 
 class Rebuilt(NamedTuple):
-    """A read model that was filled from the first event to the one at `position`."""
+    """What became of a rebuild whose shadow is at `position`; `events` were read by this call.
+
+    `different`: the live one still serves, and the shadow was kept to look at unless it was made only
+    to verify. `parity` is None when the live read model had nothing yet, or the rebuild isn't over.
+    """
 
     name: str
+    outcome: Outcome
     position: int
+    events: int
     seconds: float
-
-    @property
-    def events(self) -> int:
-        """How many events were read: positions have no gaps."""
-        return self.position
-
-
-class RebuildRefusedError(Exception):
-    """The rebuild was not begun, or given up, and the live read model is untouched; the message says
-    what to do."""
-
-
-class RebuildFailedError(Exception):
-    """A `project` raised while filling the shadow, which is gone; the live read model is untouched."""
+    parity: Parity | None
 
 
 def rebuild(
-    conninfo: str, name: str, progress: Progress, models: Sequence[ReadModel] = READ_MODELS
+    conninfo: str,
+    name: str,
+    progress: Progress,
+    models: Sequence[ReadModel] = READ_MODELS,
+    options: Options = DEFAULTS,
 ) -> Rebuilt:
     """Rebuild one read model; see `rebuild_many`."""
-    return rebuild_many(conninfo, [name], progress, models)[0]
+    return rebuild_many(conninfo, [name], progress, models, options)[0]
 
 
 def rebuild_many(
@@ -69,160 +81,189 @@ def rebuild_many(
     names: Sequence[str],
     progress: Progress,
     models: Sequence[ReadModel] = READ_MODELS,
+    options: Options = DEFAULTS,
 ) -> list[Rebuilt]:
     """Rebuild read models together: the log is read and decoded once for all of them.
 
-    Reads and the runner go on meanwhile. `conninfo` is the application's role. Raises
-    `UnknownReadModelError`, `RebuildRefusedError`, `RebuildFailedError`, `UnreadableEventError` and
-    `psycopg.Error`; what was not swapped in by then stays as it was, and starting again begins anew.
+    Reads and the runner go on meanwhile. Whatever ends it half-way, calling this again goes on where
+    it was. `conninfo` is the application's role. Raises `UnknownReadModelError`,
+    `RebuildRefusedError`, `RebuildFailedError`, `UnreadableEventError`, `SupersededError` and
+    `psycopg.Error`; what was not swapped in by then stays as it was.
     """
     wanted = [read_model(name, models) for name in dict.fromkeys(names)]
     started = time.monotonic()
     with connect(conninfo, "daybook rebuild") as conn, _claims(conn, wanted):
-        for model in wanted:
-            schemas.create(conn, model, _shadow(model))
-        position = _fill(conn, wanted, progress)
-        for model in wanted:
-            schemas.create_indexes(conn, model, _shadow(model))
-        return [
-            Rebuilt(model.name, _swap_in(conn, model, position), time.monotonic() - started)
-            for model in wanted
-        ]
-
-
-def _shadow(model: ReadModel) -> str:
-    return f"{model.name}_shadow"
-
-
-def _previous(model: ReadModel) -> str:
-    return f"{model.name}_previous"
+        begun = [_begin(conn, model, options) for model in wanted]
+        was_at = {shadow.name: shadow.position for shadow in begun}
+        with _failures_noted(conn, begun):
+            _fill_in_parts(conninfo, conn, begun, progress, options)
+            shadows.fill(conn, begun, progress, options.throttle)
+            done = [_finish(conn, shadow) for shadow in begun]
+    seconds = time.monotonic() - started
+    return [
+        Rebuilt(s.name, outcome, s.position, s.position - was_at[s.name], seconds, parity)
+        for s, (outcome, parity) in zip(begun, done, strict=True)
+    ]
 
 
 @contextmanager
 def _claims(conn: Connection[Any], models: Sequence[ReadModel]) -> Iterator[None]:
-    """Hold the rebuilds of these read models, and leave no shadow when the block fails."""
+    """Make sure that nobody else rebuilds these, and that they can be swapped."""
     try:
         for model in models:
-            _claim(conn, model)
-        try:
-            yield
-        except BaseException:
-            # Without a connection they stay until the next rebuild drops them.
-            with suppress(psycopg.Error):
-                conn.execute("ROLLBACK")
-                for model in models:
-                    schemas.drop(conn, _shadow(model))
-            raise
+            swapping.claim(conn, model.name)
+            schemas.ensure(conn, model)
+            swapping.require_no_dependents(conn, model.name)
+            if not swapping.drop_outdated(conn, model.name):
+                raise RebuildRefusedError(
+                    f"queries still read the tables that earlier rebuilds of {model.name} replaced:"
+                    " wait for them to end, or end them, and start again"
+                )
+        yield
     finally:
         # By the time this returns, so that the next one can begin: a closed connection takes longer.
         with suppress(psycopg.Error):
             conn.execute("SELECT pg_advisory_unlock_all()")
 
 
-def _claim(conn: Connection[Any], model: ReadModel) -> None:
-    """Make sure that nobody else rebuilds it, and clear away what a killed rebuild left behind."""
-    if not schemas.try_lock(conn, schemas.REBUILD_LOCKS, model.name):
+def _begin(conn: Connection[Any], model: ReadModel, options: Options) -> Shadow:
+    """The shadow to go on with, or a new one."""
+    found = rebuild_state.find(conn, model.name)
+    if found is not None and goes_on(conn, model, found, options):
+        accepts = options.accept_differences or found.accept_differences
+        rebuild_state.take_up(conn, model.name, accept_differences=accepts)
+        return Shadow(model, found.id, min(rebuild_state.positions(conn, model.name)))
+    if options.must_be_begun:
         raise RebuildRefusedError(
-            f"{model.name} is being rebuilt already: wait for that rebuild, or stop it"
+            f"no rebuild of {model.name} by this version of the code waits to be resumed: start one"
+            f" with `daybook projections rebuild {model.name}`"
         )
-    schemas.ensure(conn, model)
-    dependents = schemas.dependents(conn, model.name)
-    if dependents:
+    if options.only_verify and found is not None and found.is_unfinished and not found.only_verify:
         raise RebuildRefusedError(
-            f"{', '.join(dependents)} would be lost with the old tables of {model.name}: drop them"
-            " before the rebuild and make them again after it"
+            f"a rebuild of {model.name} is not over, and verifying needs its place: resume or cancel"
+            " it first"
         )
-    schemas.drop(conn, _shadow(model))
-    if not _drop_previous(conn, model):
-        raise RebuildRefusedError(
-            f"queries still read the tables that the last rebuild of {model.name} replaced: wait"
-            " for them to end, or end them, and start again"
-        )
+    return swapping.make_shadow(
+        conn,
+        model,
+        only_verify=options.only_verify,
+        accept_differences=options.accept_differences,
+    )
 
 
-def _fill(conn: Connection[Any], models: Sequence[ReadModel], progress: Progress) -> int:
-    """Project the log up to its head into the shadows; answers the position reached."""
-    position, head = 0, head_position(conn)
-    while position < head:
-        with gc_paused():
-            batch = read_batch(conn, position, BATCH_EVENTS)
-            for model in models:
-                with conn.transaction():
-                    _project(conn, model, batch)
-        position += len(batch)
-        if len(batch) == BATCH_EVENTS:  # what came meanwhile goes in faster now than with indexes
-            head = head_position(conn)
-        progress(position, max(position, head))
-    return position
-
-
-def _project(conn: Connection[Any], model: ReadModel, events: Sequence[Recorded]) -> None:
-    """Inside a transaction, write events to a shadow."""
-    relevant = [event for event in events if event.topic in model.topics]
-    if relevant:
-        schemas.search_in(conn, _shadow(model))
-        try:
-            with conn.cursor() as cursor:
-                model.project(relevant, cursor)
-        except Exception as error:
-            if conn.closed:
-                raise
-            first, last = relevant[0].position, relevant[-1].position
-            raise RebuildFailedError(
-                f"{model.name} can't be rebuilt: it fails between events {first} and {last}"
-                f" ({type(error).__name__}: {error}); correct its code, the live one is untouched"
-            ) from error
-        conn.execute("SET LOCAL search_path TO DEFAULT")
-
-
-def _chase(conn: Connection[Any], model: ReadModel, position: int) -> int:
-    """Bring a shadow near the head. A writer that is faster than this is not chased for ever."""
-    nearest, rounds_lost = head_position(conn), 0
-    while rounds_lost < _MAX_ROUNDS_LOST:
-        distance = head_position(conn) - position
-        if distance <= _SWAP_WITHIN_EVENTS:
-            break
-        rounds_lost = 0 if distance < nearest else rounds_lost + 1
-        nearest = min(nearest, distance)
-        with conn.transaction():
-            position = _advance(conn, model, position, position + BATCH_EVENTS)
-    return position
-
-
-def _swap_in(conn: Connection[Any], model: ReadModel, position: int) -> int:
-    """Bring the shadow to where the live read model is and put it in its place; answers where."""
-    position = _chase(conn, model, position)
-    with conn.transaction():
-        # The rows must be as safe as any before the old ones go.
-        conn.execute("SET LOCAL synchronous_commit TO on")
-        live = checkpoints.lock(conn, model.name)
-        # Exactly as far as the live one, so that no reader sees the read model move in the swap.
-        target = 0 if live is None else min(live.position, head_position(conn))
-        while position < target:
-            position = _advance(conn, model, position, target)
-        if schemas.exists(conn, model.name):
-            schemas.rename(conn, model.name, _previous(model))
-        schemas.rename(conn, _shadow(model), model.name)
-        checkpoints.put(conn, model.name, position, model.version)
-        checkpoints.notify(conn, model.name, position)
-    _drop_previous(conn, model)
-    return position
-
-
-def _advance(conn: Connection[Any], model: ReadModel, position: int, to: int) -> int:
-    """Inside a transaction, bring a shadow one batch further, at most to a position."""
-    batch = read_batch(conn, position, min(BATCH_EVENTS, to - position))
-    _project(conn, model, batch)
-    return position + len(batch)
-
-
-def _drop_previous(conn: Connection[Any], model: ReadModel) -> bool:
-    """Drop the tables that a swap has replaced. False: queries that began before it still run."""
-    try:
-        with conn.transaction():
-            conn.execute(f"SET LOCAL lock_timeout TO '{_DROP_WAIT_S}s'".encode())
-            schemas.drop(conn, _previous(model))
-    except psycopg.errors.LockNotAvailable:
-        _log.warning("queries still read %s: it stays until the next rebuild", _previous(model))
+def goes_on(conn: Connection[Any], model: ReadModel, found: Rebuild, options: Options) -> bool:
+    """Whether a shadow is worth going on with: unfinished, or found different and accepted now."""
+    if found.code_version != model.version or not schemas.exists(conn, shadow_of(model.name)):
         return False
-    return True
+    if found.only_verify != options.only_verify and not options.must_be_begun:
+        return False
+    return found.is_unfinished or (found.phase == "different" and options.accept_differences)
+
+
+def _fill_in_parts(
+    conninfo: str,
+    conn: Connection[Any],
+    begun: Sequence[Shadow],
+    progress: Progress,
+    options: Options,
+) -> None:
+    """Have processes do the most of it, where that was asked for when the rebuild began."""
+    by_count: dict[int, list[Shadow]] = {}
+    for shadow in begun:
+        parts = len(rebuild_state.positions(conn, shadow.name))
+        if parts == 1 and shadow.position == 0 and options.parallel > 1:
+            parts = options.parallel
+            rebuild_state.divide(conn, shadow.name, parts)
+        if parts > 1:
+            by_count.setdefault(parts, []).append(shadow)
+    for parts, group in by_count.items():
+        partitions.fill(conninfo, conn, group, parts, progress, options.throttle)
+
+
+@contextmanager
+def _failures_noted(conn: Connection[Any], begun: Sequence[Shadow]) -> Iterator[None]:
+    """A shadow that can't be filled is dropped; one that lost its process or connection stays."""
+    try:
+        yield
+    except (RebuildFailedError, UnreadableEventError) as error:
+        for shadow in begun:
+            found = rebuild_state.find(conn, shadow.name)
+            if found is not None and found.is_unfinished:
+                swapping.drop_shadow(conn, shadow.name, "failed", error=str(error))
+        raise
+    except KeyboardInterrupt:
+        # Whoever stops it by hand does not want a projector to go on with it at once.
+        with suppress(psycopg.Error):
+            for shadow in begun:
+                found = rebuild_state.find(conn, shadow.name)
+                if found is not None and found.is_unfinished:
+                    rebuild_state.finish(conn, shadow.name, "paused")
+        raise
+
+
+class _Stopped(Exception):  # noqa: N818 - an operator's wish is no error
+    """An operator has paused or cancelled the rebuild."""
+
+    def __init__(self, outcome: Literal["paused", "cancelled"]) -> None:
+        self.outcome: Literal["paused", "cancelled"] = outcome
+
+
+def _finish(conn: Connection[Any], shadow: Shadow) -> tuple[Outcome, Parity | None]:
+    """All that comes after filling; answers what became of it."""
+    try:
+        return _carry_through(conn, shadow)
+    except _Stopped as stopped:
+        return stopped.outcome, None
+
+
+def _carry_through(conn: Connection[Any], shadow: Shadow) -> tuple[Outcome, Parity | None]:
+    name = shadow.name
+    state = rebuild_state.find(conn, name)
+    assert state is not None, "begun just now"
+    _obey(conn, name)
+    if not state.is_indexed:
+        rebuild_state.enter(conn, name, "indexing")
+        shadows.make_indexes(conn, shadow)
+        _obey(conn, name)
+    parity = None
+    if not state.is_verified:
+        parity = _verify(conn, shadow)
+        is_equal = parity is None or parity.is_equal
+        if state.only_verify:
+            outcome: Outcome = "verified" if is_equal else "different"
+            swapping.drop_shadow(conn, name, outcome, parity=parity)
+            return outcome, parity
+        if parity is not None and not (is_equal or parity.expected or state.accept_differences):
+            rebuild_state.finish(conn, name, "different", report=parity.to_json())
+            return "different", parity
+        rebuild_state.set_verified(conn, name, None if parity is None else parity.to_json())
+    shadows.chase(conn, shadow, lambda: head_position(conn))
+    shadows.reach(
+        conn, shadow, head_position(conn)
+    )  # the live one may stand still, or nobody run it
+    _obey(conn, name)
+    swapping.swap_in(conn, shadow)
+    return "swapped", parity
+
+
+def _verify(conn: Connection[Any], shadow: Shadow) -> Parity | None:
+    rebuild_state.enter(conn, shadow.name, "verifying")
+    shadows.chase(conn, shadow, lambda: shadows.live_position(conn, shadow))
+    _obey(conn, shadow.name)
+    shadows.await_live(conn, shadow)
+    parity = shadows.verify(conn, shadow)
+    _obey(conn, shadow.name)
+    return parity
+
+
+def _obey(conn: Connection[Any], name: str) -> None:
+    """Do what an operator asks of a rebuild between two steps. Raises `_Stopped`."""
+    match rebuild_state.requested(conn, name):
+        case "pause":
+            rebuild_state.finish(conn, name, "paused")
+            raise _Stopped("paused")
+        case "cancel":
+            swapping.drop_shadow(conn, name, "cancelled")
+            raise _Stopped("cancelled")
+        case None:
+            pass

@@ -88,12 +88,16 @@ class Runner:
                 pass
 
     def _tick(self, conn: Connection[Any]) -> None:
-        """Take over what nobody runs."""
+        """Take over what nobody runs, and notice what was moved: a rollback tells nobody else."""
         for follower in self._followers:
-            if follower.is_ours or follower.retry_at > time.monotonic():
+            if follower.retry_at > time.monotonic():
                 continue
             name = follower.model.name
-            if not schemas.try_lock(conn, schemas.RUNNER_LOCKS, name):
+            if follower.is_ours:
+                checkpoint = checkpoints.read(conn, name)
+                if checkpoint is not None and checkpoint.position == follower.position:
+                    continue
+            elif not schemas.try_lock(conn, schemas.RUNNER_LOCKS, name):
                 continue
             try:
                 self._look_again(conn, follower)

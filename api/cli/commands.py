@@ -10,16 +10,18 @@ import psycopg
 import typer
 from rich.console import Console
 
-from api.cli import bench, config, imports, ledger, projections, serving
+from api.cli import audit, bench, config, imports, ledger, projections, replay, serving
 from api.local.errors import LocalServerError
 from api.server import PortInUseError
 from api.settings import SettingsError, load_settings
+from application.audit.errors import AuditError
 from application.ledger import WriteFailedError
 from domain.refusals import Refusal
 from migrations.runner import MigrationError
 from projections.catalogue import UnknownReadModelError
 from projections.log import UnreadableEventError
 from projections.rebuild import RebuildFailedError, RebuildRefusedError
+from projections.rebuild_state import SupersededError
 
 HELP = """An event-sourced double-entry ledger on Postgres.
 
@@ -41,12 +43,17 @@ serving.add_to(app)
 config.add_to(app)
 app.add_typer(imports.app, name="import", help="Import bank statements and files of transfers.")
 ledger.add_to(app)
+replay.add_to(app)
 app.add_typer(
     projections.app, name="projections", help="The read models: look at them, rebuild them."
+)
+app.add_typer(
+    audit.app, name="audit", help="Prove that nothing was altered: verify, sign, prove, check."
 )
 bench.add_to(app)
 
 _SAID_PLAINLY = (
+    AuditError,
     LocalServerError,
     PortInUseError,
     SettingsError,
@@ -54,6 +61,7 @@ _SAID_PLAINLY = (
     UnknownReadModelError,
     RebuildFailedError,
     RebuildRefusedError,
+    SupersededError,
     UnreadableEventError,
     WriteFailedError,
 )

@@ -84,7 +84,7 @@ def balance(
     """Show an account's balance, now or at a past time or position."""
     if at is not None and position is not None:
         raise typer.BadParameter("give --at or --position, not both")
-    when = _moment(at) if at is not None else None
+    when = moment_option(at) if at is not None else None
 
     found = read(lambda conn: _account_at(conn, account_id, when, position), fresh=False)
     row = {
@@ -99,7 +99,8 @@ def balance(
     show([row], ("name", "status", "currency", "balance", "held", "available"), as_json=as_json)
 
 
-def _moment(text: str) -> datetime:
+def moment_option(text: str) -> datetime:
+    """The time that an option names. Raises `typer.BadParameter`."""
     try:
         return moment(text)
     except PydanticCustomError:

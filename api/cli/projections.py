@@ -1,69 +1,66 @@
-"""`daybook projections`: the read models, how far they are, and building one anew."""
+"""`daybook projections`: the read models, how far they are, and building them anew."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from api import wiring
+from api.cli import rebuilding
 from api.cli.output import Json, show
 from api.cli.reading import read
-from api.settings import load_settings
-from projections.health import status
-from projections.rebuild import rebuild
+from api.rebuild_views import rebuild_view
+from projections import rebuild_state
+from projections.catalogue import read_model
+from projections.health import ModelStatus, status
 
 app = typer.Typer(no_args_is_help=True)
+
+_COLUMNS = ("name", "position", "lag_events", "lag_seconds", "health", "error")
 
 
 @app.command("list")
 def list_projections(as_json: Json = False) -> None:
     """List the read models: position, lag behind the log, health."""
     found = read(status, fresh=False)
-    rows = [
-        {
-            "name": s.name,
-            "position": s.position,
-            "lag_events": s.lag_events,
-            "lag_seconds": round(s.lag_s, 3),
-            "health": s.health,
-            "error": s.error,
-        }
-        for s in found
-    ]
-    show(
-        rows, ("name", "position", "lag_events", "lag_seconds", "health", "error"), as_json=as_json
-    )
+    show([_view(s) for s in found], _COLUMNS, as_json=as_json)
 
 
-@app.command("rebuild")
-def rebuild_projection(
+def _view(s: ModelStatus) -> dict[str, Any]:
+    return {
+        "name": s.name,
+        "position": s.position,
+        "lag_events": s.lag_events,
+        "lag_seconds": round(s.lag_s, 3),
+        "health": s.health,
+        "error": s.error,
+    }
+
+
+@app.command("show")
+def show_projection(
     name: Annotated[str, typer.Argument(help="The read model's name.")], as_json: Json = False
 ) -> None:
-    """Build a read model anew beside the live one, which serves meanwhile, and swap."""
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("events"),
-        TimeRemainingColumn(),
-    )
-    stderr = Console(stderr=True)
-    with (
-        wiring.ready_database(load_settings()) as conninfo,
-        Progress(*columns, console=stderr, disable=not stderr.is_terminal, transient=True) as bar,
-    ):
-        task = bar.add_task(f"rebuilding {name}", total=None)
-        done = rebuild(
-            conninfo, name, lambda part, whole: bar.update(task, completed=part, total=whole)
-        )
+    """Show one read model and its last rebuild."""
+    model = read_model(name)
+    (found,) = read(lambda conn: status(conn, [model]), fresh=False)
+    last = read(lambda conn: rebuild_state.find_all(conn, [name]), fresh=False)
     row = {
-        "name": done.name,
-        "events": done.events,
-        "seconds": round(done.seconds, 3),
-        "events_per_s": round(done.events / done.seconds) if done.seconds else None,
-        "position": done.position,
+        **_view(found),
+        "built_by_version": found.built_by,
+        "code_version": found.code_version,
+        "rebuild": rebuild_view(last[0]) if last else None,
     }
-    show([row], row.keys(), as_json=as_json)
+    if as_json:
+        show([row], row, as_json=True)
+        return
+    facts = {
+        **row,
+        "rebuild": None,
+        **{f"rebuild_{k}": v for k, v in (row["rebuild"] or {}).items()},
+    }
+    lines = [{"fact": k, "value": v} for k, v in facts.items() if v is not None]
+    show(lines, ("fact", "value"), as_json=False)
+
+
+rebuilding.add_to(app)

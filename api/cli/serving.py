@@ -20,6 +20,7 @@ from api.local.signals import StopSignals
 from api.local.supervisor import Child, Supervisor
 from api.server import check_address, serve
 from api.settings import Settings, load_settings
+from projections.rebuilder import Rebuilder
 from projections.runner import Runner
 
 _POLL_S = 0.1
@@ -133,14 +134,23 @@ def serve_api() -> None:
 
 
 def project() -> None:
-    """Keep the read models up to date, until SIGTERM or Ctrl-C. A second one stands by."""
+    """Keep the read models up to date, and rebuild them when asked to, until SIGTERM or Ctrl-C.
+
+    A second one stands by.
+    """
     settings = load_settings()
     logging.getLogger("daybook").setLevel(settings.LOG_LEVEL)
     stop = threading.Event()
     with StopSignals(), suppress(KeyboardInterrupt), wiring.ready_database(settings) as conninfo:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stop.set())
-        Runner(conninfo).run(stop)
+        rebuilds = threading.Thread(target=Rebuilder(conninfo).run, args=(stop,), name="rebuilds")
+        rebuilds.start()
+        try:
+            Runner(conninfo).run(stop)
+        finally:
+            stop.set()
+            rebuilds.join()
 
 
 def _say(text: str) -> None:

@@ -10,6 +10,7 @@ from fastapi import APIRouter, Query, Request, Response
 from psycopg import AsyncConnection
 
 from api import views
+from api.as_of import at_most_one, position_then
 from api.freshness import Fresh, be_fresh
 from api.ids import new_id
 from api.models import (
@@ -133,12 +134,10 @@ async def get_balance(
 
     What is not known yet, or was before the account, is refused rather than answered with zero.
     """
-    given = [n for n in ("at", "position", "effective_at") if getattr(when, n) is not None]
-    if len(given) > 1:
-        raise ProblemError("conflicting_parameters", parameters=["at", "position", "effective_at"])
+    at_most_one(at=when.at, position=when.position, effective_at=when.effective_at)
     await be_fresh(state, "balances", when.min_position)
     async with state.pool.connection() as conn:
-        if not given:
+        if when.at is None and when.position is None and when.effective_at is None:
             row = await _account(conn, account_id)
             body = _balance(row, row.position)
         else:
@@ -188,6 +187,15 @@ async def _balance_by_value_date(
     }
 
 
+async def _account_then(conn: AsyncConnection[Any], account_id: UUID, position: int) -> AccountAt:
+    then = await queries.account_at_position(conn, account_id, position)
+    if then is None:
+        if await queries.account_at_version(conn, account_id, 1) is None:
+            raise ProblemError("account_not_found", account_id=account_id)
+        raise await _not_open_then(conn, account_id)
+    return then
+
+
 async def _not_open_then(conn: AsyncConnection[Any], account_id: UUID) -> ProblemError:
     (first, *_) = await log.stream_events(conn, account_id, after_version=0, limit=1)
     return ProblemError(
@@ -214,23 +222,30 @@ class EntryFilters(In):
     direction: Direction | None = None
     min_amount: Amount | None = None
     max_amount: Amount | None = None
+    at: Moment | None = None
+    position: Position | None = None
     limit: Limit = 50
     cursor: Cursor | None = None
     min_position: Fresh = None
 
 
-@router.get("/{account_id}/entries", response_model=EntryPage, responses=problems(400, 404))
+@router.get("/{account_id}/entries", response_model=EntryPage, responses=problems(400, 404, 422))
 async def list_entries(
     account_id: Id, state: Running, filters: Annotated[EntryFilters, Query()]
 ) -> Response:
     """Statement lines, the last recorded first, each with the running balance; `from` and `to` are
-    about the value date."""
+    about the value date. With `position` or `at` those that were recorded by then."""
     before = decode_cursor(filters.cursor)
     await be_fresh(state, "balances", filters.min_position)
     await be_fresh(state, "entries", filters.min_position)
     async with state.pool.connection() as conn:
-        account = await _account(conn, account_id)
-        currency = account.currency
+        if filters.at is None and filters.position is None:
+            currency = (await _account(conn, account_id)).currency
+        else:
+            then = await position_then(conn, filters.position, filters.at)
+            currency = (await _account_then(conn, account_id, then)).currency
+            await be_fresh(state, "entries", then)
+            before = then + 1 if before is None else min(before, then + 1)
 
         def minor(text: str | None) -> int | None:
             return None if text is None else in_currency(text, currency)

@@ -1,4 +1,4 @@
-"""The log: pages of it, one stream of it, and what comes next as server-sent events."""
+"""The log: pages of it, and what comes next as server-sent events."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from api import views
 from api.freshness import Fresh, log_has
-from api.models import Id, In, Limit, Position, enum, one_of
+from api.models import In, Limit, Position, enum, one_of
 from api.problems import ProblemError
 from api.responses import EventPage, problems
 from api.state import Running
@@ -54,35 +54,6 @@ async def list_events(filters: Annotated[EventFilters, Query()], state: Running)
         {
             "data": [views.event(event) for event in found.events],
             "next_cursor": str(found.read_to) if more else None,
-            "has_more": more,
-        }
-    )
-
-
-class StreamFilters(In):
-    after: Position = 0
-    limit: Limit = 100
-    min_position: Fresh = None
-
-
-@router.get("/streams/{stream_id}/events", response_model=EventPage, responses=problems(400, 404))
-async def stream_events(
-    stream_id: Id, filters: Annotated[StreamFilters, Query()], state: Running
-) -> Response:
-    """One aggregate's events after a version, in order; `next_cursor` is the next `after`."""
-    await log_has(state, filters.min_position)
-    async with state.pool.connection() as conn:
-        found = await log.stream_events(
-            conn, stream_id, after_version=filters.after, limit=filters.limit + 1
-        )
-        if not found and not await log.stream_events(conn, stream_id, after_version=0, limit=1):
-            raise ProblemError("stream_not_found", stream_id=stream_id)
-    more = len(found) > filters.limit
-    rows = [views.event(event) for event in found[: filters.limit]]
-    return json_response(
-        {
-            "data": rows,
-            "next_cursor": str(rows[-1]["version"]) if more else None,
             "has_more": more,
         }
     )

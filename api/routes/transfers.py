@@ -11,6 +11,7 @@ from fastapi import APIRouter, Query, Request, Response
 from pydantic import ValidationError
 
 from api import errors, views
+from api.as_of import before_start, position_then
 from api.freshness import Fresh, be_fresh
 from api.ids import new_id
 from api.models import (
@@ -22,7 +23,7 @@ from api.models import (
     In,
     Limit,
     Moment,
-    Reading,
+    Position,
     ReasonIn,
     Reference,
     TransferIn,
@@ -36,7 +37,7 @@ from api.writing import json_response, one, write
 from application.ledger import Answer, Outcome
 from domain.transfers import PostPending, PostTransfer, ReverseTransfer, VoidPending
 from projections.entries import queries as entry_queries
-from projections.transfers import queries
+from projections.transfers import past, queries
 
 router = APIRouter(prefix="/api/transfers", tags=["transfers"])
 
@@ -167,17 +168,31 @@ async def search(filters: Annotated[TransferFilters, Query()], state: Running) -
     return json_response(page(found, views.transfer_row))
 
 
-@router.get("/{transfer_id}", response_model=TransferWithEntries, responses=problems(400, 404))
+class TransferAsOf(In):
+    at: Moment | None = None
+    position: Position | None = None
+    min_position: Fresh = None
+
+
+@router.get("/{transfer_id}", response_model=TransferWithEntries, responses=problems(400, 404, 422))
 async def get_transfer(
-    transfer_id: Id, state: Running, reading: Annotated[Reading, Query()]
+    transfer_id: Id, state: Running, when: Annotated[TransferAsOf, Query()]
 ) -> Response:
-    """One transfer with its entries."""
-    await be_fresh(state, "transfers", reading.min_position)
-    await be_fresh(state, "entries", reading.min_position)
+    """One transfer with its entries, now, after a `position`, or as recorded `at` a time."""
+    await be_fresh(state, "transfers", when.min_position)
+    await be_fresh(state, "entries", when.min_position)
+    is_past = when.at is not None or when.position is not None
     async with state.pool.connection() as conn:
+        if is_past:
+            then = await position_then(conn, when.position, when.at)
+            await be_fresh(state, "transfers", then)
         row = await queries.transfer(conn, transfer_id)
         if row is None:
             raise ProblemError("transfer_not_found", transfer_id=transfer_id)
+        if is_past:
+            row = await past.as_of(conn, row, then)
+            if row is None:
+                raise await before_start(conn, transfer_id)
         places = [(row.source_id, row.debit_position), (row.destination_id, row.credit_position)]
         await be_fresh(state, "entries", row.credit_position)
         entries = await entry_queries.entries_at(conn, [(a, p) for a, p in places if p is not None])

@@ -1,8 +1,12 @@
-"""Keeps one row an account. Events carry balances as they are afterwards; totals are added up."""
+"""Keeps one row an account, and marks of what came meanwhile in total.
+
+Events carry balances as they are afterwards; totals are added up.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from bisect import bisect_right
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -14,6 +18,10 @@ from domain.accounts import Credited, Debited, Held, Opened, Released, StatusCha
 from domain.events import Recorded
 
 TOPICS = frozenset(event.topic for event in accounts.EVENTS)
+
+MARK_EVERY = 20_000
+"""Positions between two marks: a total of the past adds up at most so many events by itself, which takes
+a few ten milliseconds. Fewer would make the marks, which are all added up, many."""
 
 _TYPES = (
     "uuid", "text", "text", "text", "uuid", "text", "int8", "int8", "int8", "numeric", "numeric",
@@ -35,6 +43,23 @@ FROM unnest(%b::uuid[], %b::bigint[], %b::bigint[], %b::text[], %b::numeric[], %
 WHERE account.id = change.id
 """
 
+# Added up rather than written whole, so that it does not matter in which parts and in which order of
+# streams the events of a mark come.
+_MARK = """
+INSERT INTO mark (position, currency, accounts, debits, credits)
+SELECT %b::bigint, account.currency, count(*) FILTER (WHERE change.opened), sum(change.debits),
+       sum(change.credits)
+  FROM unnest(%b::uuid[], %b::boolean[], %b::numeric[], %b::numeric[])
+    AS change (id, opened, debits, credits)
+  JOIN account USING (id)
+ WHERE change.opened OR change.debits <> 0 OR change.credits <> 0
+ GROUP BY account.currency ORDER BY account.currency
+    ON CONFLICT (position, currency) DO UPDATE SET
+       accounts = mark.accounts + excluded.accounts,
+       debits   = mark.debits + excluded.debits,
+       credits  = mark.credits + excluded.credits
+"""
+
 
 class _Change(Struct):
     """What a batch does to one account; None leaves a column as it is."""
@@ -49,8 +74,27 @@ class _Change(Struct):
     position: int = 0
 
 
+def mark_before(position: int) -> int:
+    """The last mark at or before a position; 0 is the log's start."""
+    return position // MARK_EVERY * MARK_EVERY
+
+
 def project(batch: Sequence[Recorded], db: Cursor[Any]) -> None:
     """Write what a batch of events did to accounts."""
+    for part in _between_marks(batch):
+        _project(part, db)
+
+
+def _between_marks(batch: Sequence[Recorded]) -> Iterator[Sequence[Recorded]]:
+    start = 0
+    while start < len(batch):
+        mark = mark_before(batch[start].position - 1) + MARK_EVERY
+        end = bisect_right(batch, mark, lo=start, key=lambda event: event.position)
+        yield batch[start:end]
+        start = end
+
+
+def _project(batch: Sequence[Recorded], db: Cursor[Any]) -> None:
     changes: dict[UUID, _Change] = {}
     for event in batch:
         change = changes.get(event.stream_id)
@@ -75,6 +119,7 @@ def project(batch: Sequence[Recorded], db: Cursor[Any]) -> None:
         _insert(opened, db)
     if len(opened) < len(changes):
         _update({id_: c for id_, c in changes.items() if c.opened is None}, db)
+    _mark(mark_before(batch[0].position - 1) + MARK_EVERY, changes, db)
 
 
 def _insert(changes: Collection[_Change], db: Cursor[Any]) -> None:
@@ -105,6 +150,21 @@ def _update(changes: dict[UUID, _Change], db: Cursor[Any]) -> None:
             [c.credits for c in rows],
             [c.version for c in rows],
             [c.position for c in rows],
+        ),
+        prepare=True,
+    )
+
+
+def _mark(mark: int, changes: dict[UUID, _Change], db: Cursor[Any]) -> None:
+    rows = changes.values()
+    db.execute(
+        _MARK,
+        (
+            mark,
+            list(changes),
+            [c.opened is not None for c in rows],
+            [c.debits for c in rows],
+            [c.credits for c in rows],
         ),
         prepare=True,
     )

@@ -146,10 +146,10 @@ class AccountAt(NamedTuple):
         return self.balance + self.credit_limit - self.held
 
 
-# Straight from the log, so an answer never lags. Four index look-ups: the stream's start, its last
-# event at that position, the last one that carries amounts, and the last change of status.
+# Straight from the log, so an answer never lags. A few index look-ups: the stream's start, its last
+# event then, the last one that carries amounts, and the last change of status.
 _AT = """
-WITH wanted AS MATERIALIZED (SELECT %(id)s::uuid AS id, version_at(%(id)s, {position}) AS version)
+WITH wanted AS MATERIALIZED (SELECT %(id)s::uuid AS id, {version} AS version)
 SELECT event.topic, event.state, event.originator_version, event.notification_id, event.recorded_at
   FROM wanted CROSS JOIN LATERAL (
     (SELECT * FROM events WHERE originator_id = wanted.id AND originator_version = 1
@@ -168,21 +168,28 @@ async def account_at_position(
     conn: AsyncConnection[Any], account_id: UUID, position: int
 ) -> AccountAt | None:
     """An account right after the event at `position`; None when it wasn't open yet."""
-    return await _account_at(conn, account_id, "%(at)s", position)
+    return await _account_at(conn, account_id, "version_at(%(id)s, %(at)s)", position)
 
 
 async def account_at_time(
     conn: AsyncConnection[Any], account_id: UUID, moment: datetime
 ) -> AccountAt | None:
     """An account after all that was recorded up to `moment` (aware); None when it wasn't open yet."""
-    return await _account_at(conn, account_id, "position_at(%(at)s)", moment)
+    return await _account_at(conn, account_id, "version_at(%(id)s, position_at(%(at)s))", moment)
+
+
+async def account_at_version(
+    conn: AsyncConnection[Any], account_id: UUID, version: int
+) -> AccountAt | None:
+    """An account right after its event `version`, which it must have; None when it is no account."""
+    return await _account_at(conn, account_id, "%(at)s::bigint", version)
 
 
 async def _account_at(
-    conn: AsyncConnection[Any], account_id: UUID, position: str, at: int | datetime
+    conn: AsyncConnection[Any], account_id: UUID, version_then: str, at: int | datetime
 ) -> AccountAt | None:
     cursor = await conn.execute(
-        _AT.format(position=position).encode(), {"id": account_id, "at": at}, binary=True
+        _AT.format(version=version_then).encode(), {"id": account_id, "at": at}, binary=True
     )
     rows = await cursor.fetchall()
     if not rows:

@@ -21,3 +21,16 @@ COMMENT ON COLUMN account.debits IS 'sum of all debits ever; numeric, since a su
 COMMENT ON COLUMN account.credits IS 'sum of all credits ever';
 COMMENT ON COLUMN account.first_position IS 'position of account.opened: the order of lists';
 COMMENT ON COLUMN account.position IS 'position of the last event that changed this row';
+
+-- What came between two marks, so that totals of the past need not add up the log from its start.
+CREATE TABLE mark (
+    position bigint  NOT NULL,
+    currency text    NOT NULL,
+    accounts bigint  NOT NULL,
+    debits   numeric NOT NULL,
+    credits  numeric NOT NULL,
+    PRIMARY KEY (position, currency)
+) WITH (fillfactor = 50);
+COMMENT ON TABLE mark IS 'one row a currency and 20,000 positions: what these came to, whole once the read model is there';
+COMMENT ON COLUMN mark.position IS 'last of the 20,000 positions that the row is about';
+COMMENT ON COLUMN mark.accounts IS 'accounts opened meanwhile';

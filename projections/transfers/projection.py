@@ -55,12 +55,18 @@ class _Change(Struct):
     credit_position: int | None = None
 
 
+def key_of(event: Recorded) -> UUID:
+    """The transfer that an event is about; those of accounts name theirs."""
+    data = event.data
+    return data.transfer_id if isinstance(data, (Debited, Credited)) else event.stream_id
+
+
 def project(batch: Sequence[Recorded], db: Cursor[Any]) -> None:
     """Write what a batch of events did to transfers."""
     changes: dict[UUID, _Change] = {}
     for event in batch:
         data = event.data
-        id_ = data.transfer_id if isinstance(data, (Debited, Credited)) else event.stream_id
+        id_ = key_of(event)
         change = changes.get(id_)
         if change is None:
             change = changes[id_] = _Change()

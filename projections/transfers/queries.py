@@ -11,6 +11,7 @@ from psycopg import AsyncConnection
 from psycopg.rows import args_row
 
 from projections.paging import Page, run_page
+from projections.walking import along, bounds
 
 Status = Literal["pending", "posted", "voided", "expired"]
 
@@ -20,8 +21,6 @@ _COLUMNS = (
     " first_position, position, debit_position, credit_position, reason"
 )
 _SELECT = f"SELECT {_COLUMNS} FROM transfers.transfer"
-_MICROSECOND = "interval '1 microsecond'"
-_NO_END = "9223372036854775807"
 
 
 class TransferRow(Struct, frozen=True):
@@ -87,20 +86,25 @@ async def search_transfers(
         "until": recorded_to,
     }
     filters = _filters(status, reference)
-    above, below = _bounds(before, recorded_from, recorded_to)
+    within = bounds(before, recorded_from, recorded_to)
+
+    def newest(column: str, param: str) -> str:
+        return along(_SELECT, column, "first_position", param, within, filters, limit)
+
     order = f"ORDER BY first_position DESC LIMIT {int(limit) + 1}"
     if account_id is not None:
-        sides = (
-            _along(column, "account", above, below, filters, limit)
-            for column in ("source_id", "destination_id")
-        )
+        sides = (newest(column, "account") for column in ("source_id", "destination_id"))
         query = f"{' UNION ALL '.join(sides)} {order}"
     elif reference:
-        query = _along("reference", "reference", above, below, filters, limit)
+        query = newest("reference", "reference")
     elif status is not None and status != "posted":
-        query = _along("status", "status", above, below, filters, limit)
+        query = newest("status", "status")
     else:
-        conditions = [f"first_position > {above}", f"first_position < {below}", *filters]
+        conditions = [
+            f"first_position > {within.above}",
+            f"first_position < {within.below}",
+            *filters,
+        ]
         query = f"{_SELECT} WHERE {' AND '.join(conditions)} {order}"
     return await run_page(
         conn, TransferRow, query, params, key_of=lambda row: row.first_position, limit=limit
@@ -119,37 +123,3 @@ def _filters(status: Status | None, reference: str | None) -> list[str]:
         if reference:
             filters.append("reference <> ''")
     return filters
-
-
-def _bounds(
-    before: int | None, recorded_from: datetime | None, recorded_to: datetime | None
-) -> tuple[str, str]:
-    """What a transfer's first position must be above and below. Times rise with positions, so that a
-    search by time is one by position, which every index ends with."""
-    below = [_NO_END]
-    if before is not None:
-        below.append("%(before)s")
-    if recorded_to is not None:
-        below.append(f"(SELECT position_at(%(until)s - {_MICROSECOND}) + 1)")
-    above = "0"
-    if recorded_from is not None:
-        above = f"(SELECT position_at(%(since)s - {_MICROSECOND}))"
-    return above, f"least({', '.join(below)})"
-
-
-def _along(column: str, param: str, above: str, below: str, filters: list[str], limit: int) -> str:
-    """The newest transfers with a value in `column`, by walking that column's index.
-
-    An equality would say the same. But then the index over all transfers has the order as well, and
-    the planner walks that one when a value is frequent, past all that has come since its last use.
-    """
-    place = f"({column}, first_position)"
-    conditions = [
-        f"{place} > (%({param})s, {above})",
-        f"{place} < (%({param})s, {below})",
-        *filters,
-    ]
-    return (
-        f"({_SELECT} WHERE {' AND '.join(conditions)}"
-        f" ORDER BY {column} DESC, first_position DESC LIMIT {int(limit) + 1})"
-    )

@@ -176,7 +176,7 @@ def test_read_models_tell_how_far_they_are(bank: Bank) -> None:
     one = bank.get("/api/projections/balances")
     assert (one["health"], one["position"], one["lag_events"]) == ("ok", bank.head(), 0)
     assert {m["name"] for m in bank.get("/api/projections")["data"]} == {
-        "balances", "entries", "transfers",
+        "balances", "entries", "transfers", "audit",
     }  # fmt: skip
 
 

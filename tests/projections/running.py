@@ -24,7 +24,7 @@ P = ParamSpec("P")
 Answer = TypeVar("Answer")
 
 NAMES = [model.name for model in READ_MODELS]
-TABLES = {"balances": "account", "entries": "entry", "transfers": "transfer"}
+TABLES = {"balances": "account", "entries": "entry", "transfers": "transfer", "audit": "event"}
 
 
 @contextmanager

@@ -108,7 +108,7 @@ def test_a_write_is_visible_in_all_read_models_soon_after_it(
                 await asyncio.to_thread(open_accounts, ledger, 2)
                 assert await moved
                 head = head_position(conn)
-                for name in ("balances", "entries", "transfers"):
+                for name in ("balances", "entries", "transfers", "audit"):
                     assert await fresh.wait_for(name, head, 10)
                 assert fresh.head == head
 

@@ -15,7 +15,7 @@ from projections.log import head_position
 from tests.conftest import Database, MakeDatabase
 from tests.projections.histories import open_accounts
 from tests.projections.planted import failing
-from tests.projections.running import NAMES, ask, caught_up, project_all, running
+from tests.projections.running import ask, caught_up, project_all, running
 from tests.support.waiting import until
 
 
@@ -29,7 +29,8 @@ def test_in_good_order(database: Database, ledger: Ledger, conn: psycopg.Connect
         caught_up(conn)
         head = head_position(conn)
         assert ask(database.url, status) == [
-            ModelStatus(name, head, head, 0, 0.0, "ok", None, 1, 1) for name in NAMES
+            ModelStatus(m.name, head, head, 0, 0.0, "ok", None, m.version, m.version)
+            for m in READ_MODELS
         ]
 
 
@@ -71,9 +72,10 @@ def test_other_code_asks_for_a_rebuild_whatever_else_is_the_matter(
 ) -> None:
     project_all(database.url)
     checkpoints.record_error(conn, "entries", 1, "old trouble")
-    newer = [replace(model, version=2) for model in READ_MODELS]
-    for found in ask(database.url, status, newer):
-        assert (found.health, found.built_by, found.code_version) == ("stale version", 1, 2)
+    newer = [replace(model, version=model.version + 1) for model in READ_MODELS]
+    for found, model in zip(ask(database.url, status, newer), READ_MODELS, strict=True):
+        versions = (model.version, model.version + 1)
+        assert (found.health, found.built_by, found.code_version) == ("stale version", *versions)
 
 
 def test_a_runner_of_another_database_does_not_count(

@@ -6,23 +6,27 @@ from typing import Any
 
 import psycopg
 import pytest
+from msgspec.structs import replace
 
 from application.ledger import Ledger
-from projections import rebuild, schemas
+from projections import rebuild, schemas, swapping
 from projections.catalogue import UnknownReadModelError, read_model
-from projections.log import UnreadableEventError
+from projections.log import UnreadableEventError, head_position
 from projections.rebuild import RebuildFailedError, RebuildRefusedError
 from tests.conftest import Database
 from tests.projections.histories import open_accounts, write_raw
 from tests.projections.planted import failing
 from tests.projections.running import (
     NAMES,
+    end_connections,
     no_progress,
     position,
     project_all,
     rows,
     schemas_of,
 )
+
+REBUILDER = "daybook rebuild"
 
 
 def test_two_rebuilds_of_one_read_model_are_refused(
@@ -38,31 +42,29 @@ def test_two_rebuilds_of_one_read_model_are_refused(
         rebuild.rebuild(database.url, "balances", no_progress)
 
     rebuild.rebuild(database.url, "entries", again)
-    assert refusals == ["entries is being rebuilt already: wait for that rebuild, or stop it"]
+    assert refusals == [
+        "entries is being rebuilt already: wait for that rebuild, or stop it with"
+        " `daybook projections cancel entries`"
+    ]
     assert (len(rows(conn, "balances")), len(rows(conn, "entries"))) == (3, 4)
 
 
-def test_what_a_killed_rebuild_left_is_begun_anew(
+def test_what_another_version_of_the_code_left_is_begun_anew(
     database: Database, ledger: Ledger, conn: psycopg.Connection[Any]
 ) -> None:
     open_accounts(ledger, 3)
     project_all(database.url)
     before = rows(conn, "entries")
-
-    def kill(done: int, total: int) -> None:
-        with database.connect(superuser=True) as admin:
-            admin.execute(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-                " WHERE datname = current_database() AND application_name = 'daybook rebuild'"
-            )
+    entries = read_model("entries")
 
     with pytest.raises(psycopg.OperationalError):
-        rebuild.rebuild(database.url, "entries", kill)
+        rebuild.rebuild(database.url, "entries", lambda *_: end_connections(database, REBUILDER))
     assert schemas_of(conn) == sorted([*NAMES, "entries_shadow"])
-    conn.execute("CREATE SCHEMA entries_previous")  # as if killed a moment later
-    project_all(database.url, "entries")
+    conn.execute("INSERT INTO entries_shadow.entry SELECT * FROM entries.entry")
+    newer = replace(entries, version=entries.version + 1)
+    done = rebuild.rebuild(database.url, "entries", no_progress, [newer])
+    assert (done.events, done.outcome) == (head_position(conn), "swapped")
     assert rows(conn, "entries") == before
-    assert schemas_of(conn) == sorted(NAMES)
 
 
 def test_a_rebuild_that_fails_leaves_the_live_read_model_alone(
@@ -94,7 +96,7 @@ def test_a_rebuild_stops_at_an_event_that_cannot_be_read(
 def test_an_unknown_name_is_answered_with_the_known_ones(database: Database) -> None:
     with pytest.raises(
         UnknownReadModelError,
-        match="no read model is called 'sums'; there are: balances, entries, transfers",
+        match="no read model is called 'sums'; there are: balances, entries, transfers, audit",
     ):
         rebuild.rebuild(database.url, "sums", no_progress)
 
@@ -118,15 +120,16 @@ def test_a_long_query_on_the_old_tables_does_not_hold_up_the_swap(
     conn: psycopg.Connection[Any],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(rebuild, "_DROP_WAIT_S", 0.01)
+    monkeypatch.setattr(swapping, "DROP_WAIT_S", 0.01)
     open_accounts(ledger, 3)
     project_all(database.url)
     with database.connect() as analyst, analyst.transaction():
         analyst.execute("SELECT FROM entries.entry")
         project_all(database.url, "entries")
+        project_all(database.url, "entries")
         assert len(rows(conn, "entries")) == 4
-        assert schemas.exists(conn, "entries_previous")
+        assert schemas.exists(conn, "entries_outdated")
         with pytest.raises(RebuildRefusedError, match="queries still read the tables"):
             project_all(database.url, "entries")
     project_all(database.url, "entries")
-    assert schemas_of(conn) == sorted(NAMES)
+    assert schemas_of(conn) == sorted([*NAMES, "entries_previous"])

@@ -1,0 +1,111 @@
+"""States of the past as they go out, with what the last event changed."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from psycopg import AsyncConnection
+
+from api import views
+from api.as_of import at_most_one, before_start, position_then
+from domain.accounts import Account
+from domain.catalogue import AggregateState
+from domain.money import format_amount
+from domain.refusals import Refusal
+from domain.statements import Statement
+from domain.transfers import Transfer
+from projections import histories
+from projections.audit.words import describe
+from projections.histories import StateAt
+
+Json = dict[str, Any]
+
+
+async def version_then(
+    conn: AsyncConnection[Any],
+    stream_id: UUID,
+    version: int | None,
+    position: int | None,
+    at: datetime | None,
+) -> int:
+    """The stream's version at a moment, the last one when none is asked for.
+
+    Refuses `conflicting_parameters`, `as_of_in_the_future`, `stream_not_found`,
+    `version_not_reached` and `as_of_before_start`.
+    """
+    at_most_one(version=version, position=position, at=at)
+    then = await position_then(conn, position, at)
+    last = await histories.last_version(conn, stream_id)
+    if last == 0:
+        raise Refusal("stream_not_found", stream_id=stream_id)
+    if version is None:
+        version = await histories.version_at(conn, stream_id, then)
+    if version > last:
+        raise Refusal("version_not_reached", stream_id=stream_id, version=last)
+    if version == 0:
+        raise await before_start(conn, stream_id)
+    return version
+
+
+def state_at(then: StateAt) -> Json:
+    """A state, the event that led to it, and what that event changed: fields with both values."""
+    after = state(then.state)
+    before = state(then.before) if then.before is not None else {}
+    return {
+        "stream_id": then.event.stream_id,
+        "aggregate": type(then.state).__name__.lower(),
+        "version": then.event.version,
+        "position": then.event.position,
+        "recorded_at": then.event.recorded_at,
+        "state": after,
+        "diff": {
+            name: {"before": before.get(name), "after": value}
+            for name, value in after.items()
+            if name != "version" and before.get(name) != value
+        },
+        "summary": describe(then.event.data, currency_of(then.state)),
+        "event": views.event(then.event),
+    }
+
+
+def state(of: AggregateState) -> Json:
+    """An aggregate's state, amounts as decimal strings."""
+    match of:
+        case Account():
+            return views.account(of)
+        case Transfer():
+            return {**views.transfer(of), "version": of.version}
+        case Statement():
+            return _statement(of)
+
+
+def currency_of(of: AggregateState) -> str:
+    """The currency of an aggregate's amounts."""
+    match of:
+        case Account(currency=currency):
+            return currency
+        case Transfer(request=request):
+            return request.currency
+        case Statement(imported=imported):
+            return imported.currency
+
+
+def _statement(of: Statement) -> Json:
+    imported = of.imported
+    return {
+        "id": of.id,
+        "account_id": imported.account_id,
+        "bank_account": imported.bank_account,
+        "reference": imported.reference,
+        "number": imported.number,
+        "currency": imported.currency,
+        "opening": format_amount(imported.opening, imported.currency),
+        "closing": format_amount(imported.closing, imported.currency),
+        "lines": imported.lines,
+        "opened_on": imported.opened_on,
+        "closed_on": imported.closed_on,
+        "source": imported.source,
+        "version": of.version,
+    }

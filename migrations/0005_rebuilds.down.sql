@@ -1,0 +1,2 @@
+DROP TABLE rebuild_partitions;
+DROP TABLE rebuilds;

@@ -1,0 +1,148 @@
+"""Does the rebuilds that were asked for from elsewhere, and goes on with those that were interrupted."""
+
+from __future__ import annotations
+
+import logging
+import multiprocessing
+import threading
+import time
+from collections.abc import Sequence
+from multiprocessing.process import BaseProcess
+from typing import Any
+
+import psycopg
+from psycopg import Connection
+
+from projections import rebuild_state, schemas, swapping
+from projections.catalogue import READ_MODELS, ReadModel, read_model
+from projections.connecting import connect
+from projections.log import UnreadableEventError
+from projections.rebuild import DEFAULTS, Options, goes_on, rebuild
+from projections.rebuild_state import Rebuild, SupersededError
+from projections.shadows import RebuildFailedError, RebuildRefusedError
+from projections.swapping import AlreadyRebuildingError
+
+_log = logging.getLogger("daybook.rebuild")
+
+_POLL_S = 0.5
+_MAX_RETRY_S = 60.0
+
+
+def ask(
+    conninfo: str,
+    name: str,
+    options: Options = DEFAULTS,
+    models: Sequence[ReadModel] = READ_MODELS,
+) -> None:
+    """Ask for a rebuild, which a projector begins, or resumes, within a second.
+
+    Raises `UnknownReadModelError`, `RebuildRefusedError` and `psycopg.Error`.
+    """
+    model = read_model(name, models)
+    with connect(conninfo, "daybook rebuild request") as conn:
+        swapping.claim(conn, name)
+        schemas.ensure(conn, model)
+        swapping.require_no_dependents(conn, name)
+        found = rebuild_state.find(conn, name)
+        if found is None or not goes_on(conn, model, found, options):
+            if options.must_be_begun:
+                raise RebuildRefusedError(f"no rebuild of {name} waits to be resumed: start one")
+            if found is not None and found.is_unfinished and options.only_verify:
+                raise RebuildRefusedError(
+                    f"a rebuild of {name} is not over, and verifying needs its place: resume or"
+                    " cancel it first"
+                )
+            swapping.make_shadow(
+                conn,
+                model,
+                only_verify=options.only_verify,
+                accept_differences=options.accept_differences,
+            )
+        rebuild_state.wait(
+            conn,
+            name,
+            accept_differences=options.accept_differences,
+            throttle=options.throttle,
+            parallel=options.parallel,
+        )
+
+
+class Rebuilder:
+    """Runs in a projector, beside its runner: each rebuild is a process of its own, one at a time."""
+
+    def __init__(self, conninfo: str, models: Sequence[ReadModel] = READ_MODELS) -> None:
+        self._conninfo = conninfo
+        self._models = models
+        self._failures = 0
+        self._retry_at = 0.0
+
+    def run(self, stop: threading.Event) -> None:
+        """Run until `stop` is set. What is not finished then goes on with the next projector."""
+        while not stop.wait(_POLL_S):
+            try:
+                with connect(self._conninfo, "daybook rebuilder") as conn:
+                    self._serve(conn, stop)
+            except psycopg.Error as error:
+                _log.warning("rebuilds wait for the database: %s", error)
+
+    def _serve(self, conn: Connection[Any], stop: threading.Event) -> None:
+        while not stop.wait(_POLL_S):
+            if time.monotonic() < self._retry_at:
+                continue
+            wanted = next((m.name for m in self._models if self._is_wanted(conn, m)), None)
+            if wanted is not None:
+                self._rebuild(wanted, stop)
+
+    def _is_wanted(self, conn: Connection[Any], model: ReadModel) -> bool:
+        found = rebuild_state.find(conn, model.name)
+        return (
+            found is not None
+            and found.state in ("waiting", "interrupted")
+            and not found.is_running
+            and found.code_version == model.version
+        )
+
+    def _rebuild(self, name: str, stop: threading.Event) -> None:
+        process: BaseProcess = multiprocessing.get_context("spawn").Process(
+            target=_do, args=(self._conninfo, read_model(name, self._models))
+        )
+        process.start()
+        while process.is_alive() and not stop.wait(_POLL_S / 5):
+            pass
+        process.terminate()
+        process.join()
+        if process.exitcode == 0:
+            self._failures = 0
+        elif not stop.is_set():
+            self._failures += 1
+            self._retry_at = time.monotonic() + min(2.0**self._failures, _MAX_RETRY_S)
+            _log.error("the rebuild of %s ended with status %s", name, process.exitcode)
+
+
+def _do(conninfo: str, model: ReadModel) -> None:
+    with connect(conninfo, "daybook rebuild look") as conn:
+        found = rebuild_state.find(conn, model.name)
+        if found is None:
+            return
+        try:
+            rebuild(conninfo, model.name, _no_progress, [model], _options(found))
+        except (AlreadyRebuildingError, SupersededError):
+            return
+        except (RebuildFailedError, UnreadableEventError) as error:  # noted where it happened
+            _log.error("%s", error)
+        except RebuildRefusedError as error:
+            # An operator has to do something first, and finds here what.
+            rebuild_state.finish(conn, model.name, "paused", error=str(error))
+
+
+def _options(found: Rebuild) -> Options:
+    return Options(
+        accept_differences=found.accept_differences,
+        throttle=found.throttle,
+        parallel=found.parallel,
+        must_be_begun=True,
+    )
+
+
+def _no_progress(done: int, total: int) -> None:
+    """Whoever wants to know reads it from the database."""

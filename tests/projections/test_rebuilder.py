@@ -1,0 +1,86 @@
+"""The part of a projector that does rebuilds: what is asked for, and what was interrupted."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import psycopg
+import pytest
+
+from application.ledger import Ledger
+from projections import rebuild_state
+from projections.rebuild import Options, rebuild
+from projections.rebuilder import Rebuilder, ask
+from projections.shadows import RebuildRefusedError
+from tests.conftest import Database
+from tests.projections.histories import open_accounts
+from tests.projections.running import end_connections, no_progress, project_all, rows
+from tests.support.waiting import until
+
+
+@contextmanager
+def rebuilder(database: Database) -> Iterator[None]:
+    stop = threading.Event()
+    thread = threading.Thread(target=Rebuilder(database.url).run, args=(stop,))
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join(20)
+        assert not thread.is_alive()
+
+
+def state(conn: psycopg.Connection[object], name: str) -> str:
+    found = rebuild_state.find(conn, name)
+    return "" if found is None else found.state
+
+
+def test_an_interrupted_rebuild_goes_on_and_a_paused_one_waits(
+    database: Database, ledger: Ledger, conn: psycopg.Connection[object]
+) -> None:
+    open_accounts(ledger, 3)
+    project_all(database.url)
+    with pytest.raises(psycopg.OperationalError):
+        rebuild(database.url, "entries", lambda *_: end_connections(database, "daybook rebuild"))
+    ask(database.url, "transfers")
+    with rebuilder(database):
+        until(lambda: state(conn, "entries") == "swapped")
+        until(lambda: state(conn, "transfers") == "swapped")
+
+
+def test_a_rebuild_that_differs_waits_for_an_operator(
+    database: Database, ledger: Ledger, conn: psycopg.Connection[object]
+) -> None:
+    open_accounts(ledger, 3)
+    project_all(database.url)
+    conn.execute("UPDATE entries.entry SET description = 'spoiled'")
+    with rebuilder(database):
+        ask(database.url, "entries")
+        until(lambda: state(conn, "entries") == "different")
+        assert {row[9] for row in rows(conn, "entries")} == {"spoiled"}
+        ask(database.url, "entries", Options(accept_differences=True))
+        until(lambda: state(conn, "entries") == "swapped")
+    assert {row[9] for row in rows(conn, "entries")} == {""}
+
+
+def test_stopped_in_the_middle_it_is_left_to_the_next(
+    database: Database, ledger: Ledger, conn: psycopg.Connection[object]
+) -> None:
+    open_accounts(ledger, 10)
+    project_all(database.url)
+
+    def is_begun() -> bool:
+        found = rebuild_state.find(conn, "entries")
+        return found is not None and found.state == "filling" and found.done > 0
+
+    ask(database.url, "entries", Options(throttle=10))
+    with rebuilder(database):
+        until(is_begun)
+    until(lambda: state(conn, "entries") == "interrupted")
+    with pytest.raises(RebuildRefusedError, match="is not over, and verifying"):
+        ask(database.url, "entries", Options(only_verify=True))
+    done = rebuild(database.url, "entries", no_progress)
+    assert (done.outcome, done.events < done.position) == ("swapped", True)
