@@ -137,7 +137,9 @@ def test_tables_that_other_code_has_filled_stand_still(
         open_accounts(ledger, 2)
         caught_up(conn, "entries")
     assert checkpoints.read(conn, "balances") == Checkpoint(0, balances.version, None)
-    stale = [m for m in caplog.messages if f"built by version {balances.version}, code is version 9" in m]
+    stale = [
+        m for m in caplog.messages if f"built by version {balances.version}, code is version 9" in m
+    ]
     assert len(stale) == 1
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -51,11 +50,11 @@ class Audited:
         with self.database.connect() as conn:
             return make(conn, SIGNER, [SIGNER.verifier], self.folder)
 
-    def verify(self, *more: Kept, **part: int) -> Verdict:
+    def verify(self, *more: Kept, first: int = 1, last: int | None = None) -> Verdict:
         """Verify as the application's role, against the checkpoints of the database and `more`."""
         with self.database.connect() as conn:
             found = collect(conn, self.folder / "none", [SIGNER.verifier])
-            verdict = verify(conn, kept=[*found.kept, *more], **part)
+            verdict = verify(conn, first=first, last=last, kept=[*found.kept, *more])
             return verdict._replace(findings=[*verdict.findings, *found.findings])
 
     def findings(self, *more: Kept) -> list[Finding]:
@@ -63,13 +62,11 @@ class Audited:
 
 
 @pytest.fixture
-def audited(
-    database: Database, admin: psycopg.Connection[Any], tmp_path: Path
-) -> Iterator[Audited]:
+def audited(database: Database, admin: psycopg.Connection[Any], tmp_path: Path) -> Audited:
     """A log of forty events, not signed yet."""
     audited = Audited(database, admin, tmp_path / "checkpoints")
     audited.fill(EVENTS)
-    yield audited
+    return audited
 
 
 def kept(checkpoint: Checkpoint) -> Kept:

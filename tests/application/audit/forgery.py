@@ -41,9 +41,7 @@ def swap_contents(conn: Connection, one: int, other: int) -> None:
 def delete(conn: Connection, first: int, last: int, *, renumber: bool = False) -> None:
     """Take events out; with `renumber` close the gap."""
     with tampering(conn):
-        conn.execute(
-            "DELETE FROM events WHERE notification_id BETWEEN %s AND %s", (first, last)
-        )
+        conn.execute("DELETE FROM events WHERE notification_id BETWEEN %s AND %s", (first, last))
         if renumber:
             _shift(conn, last + 1, first - last - 1)
 

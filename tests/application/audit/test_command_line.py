@@ -20,6 +20,7 @@ from tests.application.audit.conftest import EVENTS, SIGNER, Audited
 from tests.application.audit.test_proofs import SCRIPT
 from tests.support.processes import settings_of
 
+
 class Installation:
     """`daybook audit` for a ledger with a data folder of its own."""
 
@@ -182,7 +183,10 @@ def test_one_log_is_proved_to_extend_another(daybook: Installation, tmp_path: Pa
     proof = tmp_path / "extension"
     proof.write_text(daybook.says("prove-extension", kept))
     assert "begins with the 40 events" in daybook.says("check-extension", kept, proof)
-    assert [row["position"] for row in json.loads(daybook.says("checkpoints", "--json"))] == [60, 40]
+    assert [row["position"] for row in json.loads(daybook.says("checkpoints", "--json"))] == [
+        60,
+        40,
+    ]
 
 
 def test_read_models_are_held_against_the_log(daybook: Installation) -> None:

@@ -12,7 +12,7 @@ from application.audit import keys, making, merkle
 from application.audit.checkpoints import open_checkpoint
 from application.audit.errors import AuditError
 from application.audit.keeper import CheckpointKeeper
-from application.audit.notes import Signer
+from application.audit.notes import Signer, Verifier
 from application.audit.tree import BLOCK_EVENTS
 from tests.application.audit import forgery
 from tests.application.audit.conftest import EVENTS, SIGNER, Audited
@@ -103,7 +103,7 @@ def test_an_empty_log_is_not_signed(audited: Audited) -> None:
 
 def test_a_broken_log_is_not_signed(audited: Audited) -> None:
     forgery.alter(audited.conn, 12, "state = state || ' '")
-    with pytest.raises(AuditError, match="nothing was signed, .* Altered: event 12 "):
+    with pytest.raises(AuditError, match=r"nothing was signed, .* Altered: event 12 "):
         audited.sign()
     audited.conn.execute("SELECT 1")
     assert count(audited, "audit_checkpoints") == 0
@@ -159,9 +159,7 @@ def test_a_new_key_goes_on_where_the_earlier_one_signed(audited: Audited) -> Non
 
 
 def keeper(audited: Audited, every: int) -> CheckpointKeeper:
-    return CheckpointKeeper(
-        audited.database.url, lambda: KEYS, audited.folder, every, look_s=0.01
-    )
+    return CheckpointKeeper(audited.database.url, lambda: KEYS, audited.folder, every, look_s=0.01)
 
 
 def test_a_server_signs_by_itself_when_the_log_has_grown(audited: Audited) -> None:
@@ -207,14 +205,12 @@ def test_a_server_that_can_not_sign_says_why_once(
 ) -> None:
     asked = []
 
-    def no_key() -> tuple[Signer, list[object]]:
+    def no_key() -> tuple[Signer, list[Verifier]]:
         asked.append(1)
         return keys.load_signer(tmp_path / "audit.key"), []
 
     caplog.set_level(logging.INFO, "daybook.audit")
-    running = CheckpointKeeper(
-        audited.database.url, no_key, audited.folder, 1, look_s=0.01  # type: ignore[arg-type]
-    )
+    running = CheckpointKeeper(audited.database.url, no_key, audited.folder, 1, look_s=0.01)
     running.start()
     try:
         until(lambda: len(asked) > 2)
@@ -233,7 +229,7 @@ def test_a_server_whose_database_goes_away_goes_on_when_it_is_back(
         until(lambda: backends(audited) == 1)
         audited.conn.execute(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-            " WHERE application_name = 'daybook checkpoints'"
+            " WHERE application_name = 'daybook checkpoints' AND datname = current_database()"
         )
         audited.fill(EVENTS + 10)
         until(lambda: count(audited, "audit_checkpoints") == 1)

@@ -60,7 +60,10 @@ def test_every_leaf_of_every_tree_has_a_proof_as_the_other_implementation_makes_
         leaf = merkle.leaf_hash(CONTENTS[index])
         hashes = hashes_of(merkle.inclusion_path(index, size))
         assert merkle.root_from_inclusion(leaf, index, size, hashes) == root
-        others = {bytes.fromhex(h) for h in OTHER_TREE.prove_inclusion(index + 1, size).serialize()["path"]}
+        others = {
+            bytes.fromhex(h)
+            for h in OTHER_TREE.prove_inclusion(index + 1, size).serialize()["path"]
+        }
         assert {leaf, *hashes} == others
         assert len(hashes) <= (size - 1).bit_length()
 

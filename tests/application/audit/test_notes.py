@@ -86,7 +86,7 @@ def test_a_checkpoint_of_another_log_is_told_apart() -> None:
 def test_others_may_sign_too_and_are_left_alone() -> None:
     cosigned = CHECKPOINT.note + STRANGER.sign("x\n").rpartition("\n\n")[2]
     assert open_note(cosigned, [SIGNER.verifier])[1] == SIGNER.verifier
-    with pytest.raises(NoteError, match="signature of example.com/other"):
+    with pytest.raises(NoteError, match=r"signature of example\.com/other"):
         open_note(cosigned, [SIGNER.verifier, STRANGER.verifier])
 
 
@@ -108,7 +108,9 @@ def test_what_is_no_note_is_said_to_be_none(note: str) -> None:
     [
         "example.com/ledger\n",
         "example.com/ledger\n3000\nAAAA\nchain-hash AAAA\n",
-        "example.com/ledger\n03000\n" + CHECKPOINT.note.split("\n", 2)[2].partition("\n\n")[0] + "\n",
+        "example.com/ledger\n03000\n"
+        + CHECKPOINT.note.split("\n", 2)[2].partition("\n\n")[0]
+        + "\n",
         CHECKPOINT.note.partition("\nchain")[0] + "\n",
         CHECKPOINT.note.partition("\n\n")[0] + "\nchain-hash AAAA\n",
         CHECKPOINT.note.partition("\n\n")[0] + "\n\nmore\n",

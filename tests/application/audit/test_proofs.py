@@ -42,6 +42,14 @@ def ask(database: Database, work: Callable[[AsyncConnection[Any]], Coroutine[Any
     return asyncio.run(asked())
 
 
+def prove(database: Database, position: int, checkpoint: Checkpoint) -> str:
+    return ask(database, lambda conn: proofs.prove(conn, position, checkpoint))
+
+
+def extend(database: Database, old: Checkpoint, new: Checkpoint) -> str:
+    return ask(database, lambda conn: proofs.prove_extension(conn, old, new))
+
+
 class Proving:
     """A log of some thousand events whose tree is kept as far as it goes."""
 
@@ -59,10 +67,10 @@ class Proving:
         return sign(SIGNER, size, merkle.root_of(hashes), hashes[-1])
 
     def prove(self, position: int, checkpoint: Checkpoint) -> str:
-        return ask(self.database, lambda conn: proofs.prove(conn, position, checkpoint))
+        return prove(self.database, position, checkpoint)
 
     def extend(self, old: Checkpoint, new: Checkpoint) -> str:
-        return ask(self.database, lambda conn: proofs.prove_extension(conn, old, new))
+        return extend(self.database, old, new)
 
 
 @pytest.fixture(scope="module")
@@ -86,7 +94,9 @@ def script() -> ModuleType:
 
 sizes = st.one_of(
     st.integers(1, 70),
-    st.builds(lambda blocks, more: blocks * BLOCK_EVENTS + more, st.integers(1, 3), st.integers(-3, 70)),
+    st.builds(
+        lambda blocks, more: blocks * BLOCK_EVENTS + more, st.integers(1, 3), st.integers(-3, 70)
+    ),
 )
 size_and_position = sizes.flatmap(lambda size: st.tuples(st.just(size), st.integers(1, size)))
 
@@ -214,13 +224,10 @@ def test_nothing_is_proved_of_a_log_that_was_altered(audited: Audited) -> None:
     forgery.rewrite(audited.conn, 20, b"{}")
     for position in (5, 20, 30):
         with pytest.raises(AuditError, match="not what the checkpoint of position 40 signed"):
-            ask(audited.database, lambda conn, at=position: proofs.prove(conn, at, checkpoint))
-    audited_later = sign(SIGNER, 40, bytes(32), bytes(32))
+            prove(audited.database, position, checkpoint)
+    another = sign(SIGNER, 40, bytes(32), bytes(32))
     with pytest.raises(AuditError, match="does not extend"):
-        ask(
-            audited.database,
-            lambda conn: proofs.prove_extension(conn, checkpoint, audited_later),
-        )
+        extend(audited.database, checkpoint, another)
 
 
 def test_holes_are_told_in_a_sentence(audited: Audited) -> None:
@@ -229,8 +236,8 @@ def test_holes_are_told_in_a_sentence(audited: Audited) -> None:
     with tampering(audited.conn):
         audited.conn.execute("DELETE FROM audit_nodes")
     with pytest.raises(AuditError, match="has a hole"):
-        ask(audited.database, lambda conn: proofs.prove(conn, 1050, checkpoint))
+        prove(audited.database, 1050, checkpoint)
     forgery.delete(audited.conn, 7, 7)
     for position in (7, 8):
         with pytest.raises(UnknownEventError, match="is missing in the log"):
-            ask(audited.database, lambda conn, at=position: proofs.prove(conn, at, checkpoint))
+            prove(audited.database, position, checkpoint)

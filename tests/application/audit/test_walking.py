@@ -20,7 +20,14 @@ from tests.application.audit.conftest import EVENTS, Audited
 def sent(position: int, previous: bytes) -> bytes:
     """A row as the server sends it."""
     row = Row(
-        position, UUID(int=7), position, "topic", datetime(2026, 1, 1, tzinfo=UTC), b"{}", b"{}", b""
+        position,
+        UUID(int=7),
+        position,
+        "topic",
+        datetime(2026, 1, 1, tzinfo=UTC),
+        b"{}",
+        b"{}",
+        b"",
     )
     sealed = encode(row)
     return ROW_PREFIX + sealed + HASH_LENGTH + seal(previous, sealed)
