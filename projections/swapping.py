@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import psycopg
-from psycopg import Connection
+from psycopg import Connection, errors
 
 from projections import checkpoints, rebuild_state, schemas
 from projections.catalogue import READ_MODELS, ReadModel, read_model
@@ -31,11 +31,17 @@ class AlreadyRebuildingError(RebuildRefusedError):
 
 def claim(conn: Connection[Any], name: str) -> None:
     """Be the only one who rebuilds or swaps a read model, for as long as the connection lasts."""
-    if not schemas.try_lock(conn, schemas.REBUILD_LOCKS, name):
+    try:
+        with conn.transaction():
+            # One that has just ended holds its lock until the server has noticed.
+            conn.execute("SET LOCAL lock_timeout = '1s'")
+            key = schemas.lock_key(name)
+            conn.execute("SELECT pg_advisory_lock(%s, %s)", (schemas.REBUILD_LOCKS, key))
+    except errors.LockNotAvailable:
         raise AlreadyRebuildingError(
             f"{name} is being rebuilt already: wait for that rebuild, or stop it with"
             f" `daybook projections cancel {name}`"
-        )
+        ) from None
 
 
 def require_no_dependents(conn: Connection[Any], name: str) -> None:

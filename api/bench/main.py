@@ -12,7 +12,7 @@ from typing import NamedTuple
 from rich.console import Console
 from rich.text import Text
 
-from api.bench import bulk, cold, freshness, machine, rebuilds, report, requests
+from api.bench import bulk, cold, freshness, machine, rebuilds, report, requests, verifying
 from api.bench.rounds import sentence
 from api.bench.rows import BY_NAME, SPECS, Row, failed
 from api.bench.sizes import FULL, QUICK
@@ -48,6 +48,7 @@ _GROUPS = (
     _Group("rebuilds", ("rebuild_events_per_s", "rebuild_growth_mib"), rebuilds.measure),
     _Group("freshness of reads", ("visible_p50_ms", "visible_p99_ms"), freshness.measure),
     _Group("cold loads", ("cold_load_ms",), cold.measure),
+    _Group("verification", ("verify_events_per_s",), verifying.measure),
 )  # fmt: skip
 
 

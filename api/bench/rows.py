@@ -31,6 +31,7 @@ SPECS = (
     Spec("visible_p50_ms", "ms", "command to read model at 100/s, median", 10, 5),
     Spec("visible_p99_ms", "ms", "command to read model at 100/s, 99th percentile", 50, 20),
     Spec("cold_load_ms", "ms", "load an account with very many entries", 20, 5),
+    Spec("verify_events_per_s", "events/s", "verify the hash chain", 150_000, 300_000),
     Spec("bulk_submit_per_s", "transfers/s", "post batches of 1,000, ids given by us"),
     Spec("bulk_client_ids_per_s", "transfers/s", "the same with random ids given by the client"),
     Spec("hot_per_s", "transfers/s", "the same, each on one hot account"),

@@ -120,25 +120,26 @@ def _print(found: Verdict, models: Sequence[ReadModelVerdict], notices: Sequence
     def say(text: str) -> None:
         console.print(text, markup=False, soft_wrap=True)
 
+    good, bad = audit_proofs.good_mark(), audit_proofs.bad_mark()
     for notice in notices:
         say(notice)
     for finding in found.findings:
-        say(f"✗ {finding.sentence}")
+        say(f"{bad} {finding.sentence}")
     if not found.findings:
         rate = round(found.events / found.seconds) if found.seconds else 0
         say(
-            f"✓ The chain holds from event {found.first} to {found.last}:"
+            f"{good} The chain holds from event {found.first} to {found.last}:"
             f" {found.events} events in {found.seconds:.1f} s, {rate:,} events/s."
         )
         if found.checkpoints:
             many = "1 checkpoint" if found.checkpoints == 1 else f"{found.checkpoints} checkpoints"
-            say(f"✓ Held against {many}: the log extends what was signed.")
+            say(f"{good} Held against {many}: the log extends what was signed.")
     for model in models:
         for difference in model.differences:
-            say(f"✗ {difference}")
+            say(f"{bad} {difference}")
         if not model.differences:
             say(
-                f"✓ {model.name} agrees with the log up to position {model.position}: {model.counted}."
+                f"{good} {model.name} agrees with the log up to position {model.position}: {model.counted}."
             )
 
 

@@ -46,6 +46,16 @@ def add_to(app: typer.Typer) -> None:
     app.command("check-extension")(check_extension)
 
 
+def good_mark() -> str:
+    """What stands before a sentence that says that all is well."""
+    return "✓" if console.encoding.startswith("utf") else "ok:"
+
+
+def bad_mark() -> str:
+    """What stands before a sentence that says what is wrong."""
+    return "✗" if console.encoding.startswith("utf") else "WRONG:"
+
+
 def has_keys(settings: Settings) -> bool:
     """Whether this installation knows the public key of its log."""
     path = auditing.key_file(settings)
@@ -119,13 +129,14 @@ def check(
     if as_json:
         typer.echo(json.dumps(_event(proven), ensure_ascii=False))
         return
+    event, signed = proven.event, proven.checkpoint
     console.print(
-        f"✓ Event {proven.event.position} is in the log of {proven.checkpoint.origin}, as signed when it"
-        f" had {proven.checkpoint.position} events:",
+        f"{good_mark()} Event {event.position} is in the log of {signed.origin}, as signed when it had"
+        f" {signed.position} events:",
         markup=False,
         soft_wrap=True,
     )
-    for name, value in _shown(proven.event).items():
+    for name, value in _shown(event).items():
         console.print(f"  {name:<12} {value}", markup=False, soft_wrap=True)
 
 
@@ -156,7 +167,7 @@ def check_extension(
     older = keeping.open_file(old, verifiers).checkpoint
     newer = proofs.check_extension(keeping.read_file(proof), older, verifiers)
     console.print(
-        f"✓ The log of {newer.origin} as signed with {newer.position} events begins with the"
+        f"{good_mark()} The log of {newer.origin} as signed with {newer.position} events begins with the"
         f" {older.position} events that were signed before.",
         markup=False,
         soft_wrap=True,
@@ -175,6 +186,7 @@ def _put(text: str, output: Path | None) -> None:
         typer.echo(text, nl=False)
     else:
         replace_file(output, text, mode=0o644)
+        typer.echo(f"written to {output}")
 
 
 def _event(proven: Proven) -> dict[str, Any]:

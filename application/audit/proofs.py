@@ -32,7 +32,7 @@ class BadProofError(AuditError):
     """A proof does not prove what it claims, or is damaged; the message says why."""
 
 
-class UnknownEventError(AuditError):
+class NoSuchEventError(AuditError):
     """There is no event at the position, or not under the checkpoint."""
 
 
@@ -48,10 +48,10 @@ class Proven(NamedTuple):
 async def prove(conn: AsyncConnection[Any], position: int, checkpoint: Checkpoint) -> str:
     """The inclusion proof for one event against a checkpoint.
 
-    Raises `UnknownEventError`, and `AuditError` when today's log does not extend the checkpoint.
+    Raises `NoSuchEventError`, and `AuditError` when today's log does not extend the checkpoint.
     """
     if not 1 <= position <= checkpoint.position:
-        raise UnknownEventError(
+        raise NoSuchEventError(
             f"event {position} is not under the checkpoint of position {checkpoint.position}"
         )
     cursor = await conn.execute(
@@ -62,7 +62,7 @@ async def prove(conn: AsyncConnection[Any], position: int, checkpoint: Checkpoin
     )
     rows = [Row(*row) for row in await cursor.fetchall()]
     if len(rows) < min(2, position):
-        raise UnknownEventError(f"event {position} or the one before it is missing in the log")
+        raise NoSuchEventError(f"event {position} or the one before it is missing in the log")
     extra = (rows[1].hash if position > 1 else GENESIS) + encode(rows[0])
     path = merkle.inclusion_path(position - 1, checkpoint.position)
     hashes = await tree.roots_async(conn, path)

@@ -101,9 +101,10 @@ class _Walk:
         self.compared = 0
         self.place = START
         self._growth = Growth() if first == 1 else None
+        kept = sorted(kept, key=lambda one: one.checkpoint.position)
         self._ahead = [one for one in kept if first <= one.checkpoint.position <= last][::-1]
         self._beyond = [one for one in kept if one.checkpoint.position > end.position]
-        self._good = first - 1
+        self._good = 0
         """Up to here the log is as it was signed."""
         self._rewritten: Kept | None = None
         self._odd_block: int | None = None
@@ -226,7 +227,7 @@ class _Walk:
     def _rewriting(self, one: Kept) -> Finding:
         """Where the log differs from what was signed, as narrow as it can be told."""
         first, last = self._good + 1, one.checkpoint.position
-        if vouches(self.conn, one.checkpoint):
+        if self._growth is not None and vouches(self.conn, one.checkpoint):
             odd = last // BLOCK_EVENTS if self._odd_block is None else self._odd_block
             first = max(first, odd * BLOCK_EVENTS + 1)
             last = min(last, (odd + 1) * BLOCK_EVENTS)

@@ -49,10 +49,12 @@ def reading(base_url: str) -> Iterator[Counter[int]]:
 
 def terminate_one(conn: psycopg.Connection[Any], random: Random) -> str:
     """Cut one of the application's connections; answers which part of it had it."""
-    found = conn.execute(
-        "SELECT pid, application_name FROM pg_stat_activity"
-        " WHERE datname = current_database() AND usename = 'daybook' ORDER BY pid"
-    ).fetchall()
+    found: list[tuple[int, str]] = []
+    while not found:  # all may be on their way back at this moment
+        found = conn.execute(
+            "SELECT pid, application_name FROM pg_stat_activity"
+            " WHERE datname = current_database() AND usename = 'daybook' ORDER BY pid"
+        ).fetchall()
     pid, name = random.choice(found)
     conn.execute("SELECT pg_terminate_backend(%s)", (pid,))
     return str(name)

@@ -13,7 +13,7 @@ from projections.log import head_position
 from tests.conftest import Database
 from tests.crash.checks import assert_read_models_are_folds
 from tests.projections.histories import WHO, busy_history, recorded
-from tests.projections.running import NAMES, caught_up, position
+from tests.projections.running import NAMES, caught_up, holders, position
 from tests.support.ledgers import pay
 from tests.support.processes import projector
 
@@ -32,9 +32,11 @@ def test_read_models_of_a_killed_projector_have_everything_once(
             name = random.choice(NAMES)
             target = random.randint(head * number // KILLS + 1, head * (number + 1) // KILLS)
             process.wait_for(partial(is_at, conn, name, target))
+            killed = holders(conn, NAMES[0])
             process.kill()
             process.start()
         caught_up(conn)
+        process.wait_for(lambda: holders(conn, NAMES[0]) not in ([], killed))
         assert process.stop() == 0
         assert_read_models_are_folds(database, recorded(conn))
 

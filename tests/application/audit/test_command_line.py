@@ -140,7 +140,8 @@ def test_findings_are_told_to_programs_too(daybook: Installation, tmp_path: Path
     assert done.returncode == 1
     found: dict[str, Any] = json.loads(done.stdout)
     assert not found["ok"]
-    assert found["findings"][0]["kind"] == "rewritten"
+    (finding,) = found["findings"]
+    assert (finding["kind"], finding["position"], finding["until"]) == ("rewritten", 1, EVENTS)
     assert found["notices"] == ["Begins at event 2, trusting the stored hash of event 1."]
 
 

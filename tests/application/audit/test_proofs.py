@@ -20,7 +20,7 @@ from application.audit.checkpoints import Checkpoint, sign
 from application.audit.errors import AuditError
 from application.audit.making import make
 from application.audit.notes import NoteError, Signer
-from application.audit.proofs import BadProofError, UnknownEventError
+from application.audit.proofs import BadProofError, NoSuchEventError
 from application.audit.tree import BLOCK_EVENTS
 from tests.application.audit import forgery
 from tests.application.audit.conftest import SIGNER, Audited
@@ -204,7 +204,7 @@ def test_a_proof_is_worth_nothing_to_who_trusts_another_key(
 
 def test_an_event_that_is_not_under_the_checkpoint_is_not_proved(proving: Proving) -> None:
     for position in (0, 71):
-        with pytest.raises(UnknownEventError, match=f"event {position} is not under"):
+        with pytest.raises(NoSuchEventError, match=f"event {position} is not under"):
             proving.prove(position, proving.checkpoint(70))
 
 
@@ -239,5 +239,5 @@ def test_holes_are_told_in_a_sentence(audited: Audited) -> None:
         prove(audited.database, 1050, checkpoint)
     forgery.delete(audited.conn, 7, 7)
     for position in (7, 8):
-        with pytest.raises(UnknownEventError, match="is missing in the log"):
+        with pytest.raises(NoSuchEventError, match="is missing in the log"):
             prove(audited.database, position, checkpoint)
