@@ -22,6 +22,7 @@ PROMISES = [
     "visible_p50_ms",
     "visible_p99_ms",
     "cold_load_ms",
+    "verify_events_per_s",
 ]
 
 
