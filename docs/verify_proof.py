@@ -2,9 +2,9 @@
 
     python verify_proof.py PUBLIC_KEY PROOF [CHECKPOINT]
 
-PUBLIC_KEY is the line that `daybook audit public-key` prints, or a file with it. PROOF is a file made by
-`daybook audit prove`. With CHECKPOINT, one that you kept, the proof must be against just that one. Prints the
-event and exits with 0 when it is proved; else says why not, and exits with 1.
+PUBLIC_KEY is the line that `daybook audit public-key` prints, or a file with it; a file may have several, one
+a line. PROOF is a file made by `daybook audit prove`. With CHECKPOINT, one that you kept, the proof must be
+against just that one. Prints the event and exits with 0 when it is proved; else says why, and exits with 1.
 
 The formats are c2sp.org/tlog-proof, tlog-checkpoint and signed-note; the tree is that of RFC 9162; what is
 hashed of an event is in chain.md beside this file.
@@ -44,35 +44,69 @@ def decode(text: str, complaint: str) -> bytes:
 
 
 def number(text: str, complaint: str) -> int:
-    need(text.isascii() and text.isdecimal() and str(int(text)) == text, complaint)
+    need(text.isascii() and text.isdecimal() and len(text) <= 19, complaint)
+    need(str(int(text)) == text, complaint)
     return int(text)
 
 
-def open_checkpoint(note: str, public_key: str) -> tuple[int, bytes]:
-    """Size and root of the tree that the key signed."""
-    name, key_id, key = public_key.strip().split("+", 2)
+def parse_key(line: str) -> tuple[str, bytes, bytes]:
+    """Name, id and the 32 bytes of a public key's line."""
+    need(line.count("+") >= 2, "this is no public key")
+    name, key_id, key = line.strip().split("+", 2)
     raw = decode(key, "the public key is damaged")
     expected = sha256(name.encode() + b"\n" + raw).digest()[:4]
-    need(len(raw) == 33 and raw[0] == 1, "the public key is not one of Ed25519")
-    need(expected.hex() == key_id, "the public key does not fit to its id")
-    text, blank, signatures = note.rpartition("\n\n")
-    need(blank and signatures.endswith("\n"), "there is no signed checkpoint")
-    text += "\n"
-    prefix = f"— {name} "
-    for line in signatures[:-1].split("\n"):
-        need(line.startswith("— "), "a line among the signatures is none")
-        blob = decode(line.rpartition(" ")[2], "a signature is damaged")
-        if line.startswith(prefix) and blob[:4] == expected:
+    need(is_name(name) and len(raw) == 33 and raw[0] == 1, "the public key is not one of Ed25519")
+    need(expected.hex() == key_id.lower(), "the public key does not fit to its id")
+    return name, expected, raw[1:]
+
+
+def is_name(name: str) -> bool:
+    # Printable, since names are shown to people before anything is known of who wrote them.
+    return name.isprintable() and name != "" and not any(c.isspace() or c == "+" for c in name)
+
+
+def split_note(note: str) -> tuple[str, list[tuple[str, bytes]]]:
+    """A signed note's text, and who signed it with what: key id and signature."""
+    need(not any(c < " " and c != "\n" for c in note), "the checkpoint has control characters")
+    text, blank, tail = note.rpartition("\n\n")
+    lines = tail.split("\n")
+    need(blank and not lines.pop() and 0 < len(lines) <= 100, "there is no signed checkpoint")
+    signatures = []
+    for line in lines:
+        words = line.split(" ")
+        need(len(words) == 3 and words[0] == "—" and is_name(words[1]), "a signature is damaged")
+        blob = decode(words[2], "a signature is damaged")
+        need(len(blob) > 4, "a signature is damaged")
+        signatures.append((words[1], blob))
+    return text + "\n", signatures
+
+
+def open_checkpoint(note: str, public_keys: str) -> tuple[int, bytes, bytes]:
+    """Size, root and last chain hash of the log that one of the keys, a line each, signed."""
+    keys = [parse_key(line) for line in public_keys.split("\n") if line.strip()]
+    need(keys, "there is no public key")
+    text, signatures = split_note(note)
+    signers = []
+    for name, blob in signatures:
+        for key_name, key_id, key in keys:
+            if (name, blob[:4]) != (key_name, key_id):
+                continue  # signatures of others are left alone
             try:
-                Ed25519PublicKey.from_public_bytes(raw[1:]).verify(blob[4:], text.encode())
+                Ed25519PublicKey.from_public_bytes(key).verify(blob[4:], text.encode())
             except InvalidSignature:
                 raise NotProvedError("the signature is wrong") from None
-            break
-    else:
-        raise NotProvedError("the checkpoint is signed by another key")
-    origin, size, root, *_ = text.split("\n")
-    need(origin == name, "the checkpoint is of another log than the key")
-    return number(size, "the checkpoint has no size"), decode(root, "the checkpoint has no root")
+            signers.append(name)
+    need(signers, "the checkpoint is signed by another key")
+    lines = text[:-1].split("\n")
+    need(len(lines) >= 4 and all(lines), "the checkpoint has an empty line, or too few")
+    origin, size, root, *more = lines
+    need(origin == signers[0], "the checkpoint is of another log than the key")
+    chains = [line.removeprefix("chain-hash ") for line in more if line.startswith("chain-hash ")]
+    need(len(chains) == 1, "the checkpoint needs one chain hash")
+    hashes = [decode(hash_, "the checkpoint is damaged") for hash_ in (root, *chains)]
+    need(all(len(hash_) == 32 for hash_ in hashes), "the checkpoint is damaged")
+    need(size != "0", "the checkpoint has no size")
+    return number(size, "the checkpoint has no size"), hashes[0], hashes[1]
 
 
 def root_of(leaf: bytes, index: int, size: int, path: list[bytes]) -> bytes:
@@ -110,16 +144,16 @@ def event_in(sealed: bytes) -> dict[str, object]:
         "version": int.from_bytes(fields[2], "big"),
         "topic": fields[3].decode(),
         "recorded_at": recorded_at.isoformat(),
-        "metadata": fields[5].decode(),
-        "data": fields[6].decode(),
+        "metadata": fields[5].decode(errors="replace"),
+        "data": fields[6].decode(errors="replace"),
         "hash": sha256(sealed).hexdigest(),
     }
 
 
-def check(proof: str, public_key: str) -> tuple[dict[str, object], int, bytes]:
-    """The event that a proof shows, and size and root of the tree that it is in."""
+def check(proof: str, public_keys: str) -> tuple[dict[str, object], int, bytes, bytes]:
+    """The event that a proof shows, and size, root and last chain hash of the log that it is in."""
     body, _, note = proof.partition("\n\n")
-    size, root = open_checkpoint(note, public_key)
+    size, root, chain = open_checkpoint(note, public_keys)
     lines = body.split("\n")
     need(lines[0] == "c2sp.org/tlog-proof@v1", "this is no proof")
     need(len(lines) >= 3, "the proof is cut off")
@@ -133,7 +167,7 @@ def check(proof: str, public_key: str) -> tuple[dict[str, object], int, bytes]:
     need(root_of(leaf, index, size, path) == root, "the event is not in the log that was signed")
     event = event_in(sealed)
     need(event["position"] == index + 1, "the event is of another position")
-    return event, size, root
+    return event, size, root, chain
 
 
 def main(arguments: list[str]) -> None:
@@ -141,12 +175,12 @@ def main(arguments: list[str]) -> None:
     if len(arguments) not in (2, 3):
         sys.exit(__doc__)
     given, proof, *kept = arguments
-    public_key = Path(given).read_text() if os.path.isfile(given) else given
+    public_keys = Path(given).read_text() if os.path.isfile(given) else given
     try:
-        event, size, root = check(Path(proof).read_bytes().decode(), public_key)
+        event, size, *hashes = check(Path(proof).read_bytes().decode(), public_keys)
         if kept:
-            own = open_checkpoint(Path(kept[0]).read_bytes().decode(), public_key)
-            need(own == (size, root), "the proof is not against the checkpoint that you kept")
+            own = open_checkpoint(Path(kept[0]).read_bytes().decode(), public_keys)
+            need(own == (size, *hashes), "the proof is not against the checkpoint that you kept")
     except (NotProvedError, ValueError, OverflowError, OSError) as error:
         sys.exit(f"NOT PROVED: {error}")
     sys.stdout.write(f"PROVED: in the log as it was signed with {size} events\n")

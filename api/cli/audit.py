@@ -27,14 +27,30 @@ from api.cli.reading import read
 from api.settings import Settings, load_settings
 from application.audit import checkpoints, keys, making
 from application.audit import kept as keeping
+from application.audit.findings import Finding
+from application.audit.kept import Kept
 from application.audit.notes import encode64
 from application.audit.verifying import Verdict, verify
+from application.ledger.reading import SNAPSHOT_SHAPE
 from projections.agreement import ReadModelVerdict, hold_against_log
+from projections.log import UnreadableEventError
 
 app = typer.Typer(no_args_is_help=True)
 audit_proofs.add_to(app)
 
 PublicKeys = audit_proofs.PublicKeys
+
+_NO_KEY = Finding(
+    1, 1, "checkpoint",
+    "There are checkpoints, and no public key here to check them with: without one, a log that was"
+    " rewritten as a whole looks right. Give the key with --public-key.",
+)  # fmt: skip
+
+
+_NOT_COMPARED = (
+    "Of the read models' columns, account_id, other_account_id and summary of audit.event are not held"
+    " against the log here: `daybook projections verify audit` compares them too."
+)
 
 
 @app.command("verify")
@@ -48,7 +64,8 @@ def verify_log(
     ] = None,
     public_key: PublicKeys = None,
     deep: Annotated[
-        bool, typer.Option("--deep", help="Also hold the read models against the log.")
+        bool,
+        typer.Option("--deep", help="Also hold the read models and snapshots against the log."),
     ] = False,
     as_json: Json = False,
 ) -> None:
@@ -63,18 +80,46 @@ def verify_log(
     if first > 1:
         notices.append(f"Begins at event {first}, trusting the stored hash of event {first - 1}.")
     with wiring.ready_database(settings) as conninfo, _connected(conninfo) as conn:
-        collected = _collect(settings, conn, checkpoint or (), public_key, notices)
+        own, collected = _collect(settings, conn, checkpoint or (), public_key, notices)
         with _bar("verifying") as report:
             found = verify(conn, first=first, last=last, kept=collected.kept, progress=report)
-        found = found._replace(findings=[*found.findings, *collected.findings])
+        findings = [*found.findings, *collected.findings]
+        notices += [_unused(one, found) for one in own if _is_unused(one, found)]
         if deep:
-            with _bar("folding") as report:
-                models = hold_against_log(conn, report)
+            notices.append(_NOT_COMPARED)
+            models, not_folded = _fold(conn, found)
+            findings += not_folded
+    found = found._replace(findings=findings)
     if as_json:
         _print_json(found, models, notices)
     else:
         _print(found, models, notices)
     raise typer.Exit(int(bool(found.findings) or any(model.differences for model in models)))
+
+
+def _is_unused(own: Kept, found: Verdict) -> bool:
+    return not found.first <= own.checkpoint.position <= found.last
+
+
+def _unused(own: Kept, found: Verdict) -> str:
+    return (
+        f"Not held against the checkpoint of position {own.checkpoint.position} in {own.where}, since"
+        f" only events {found.first} to {found.last} were looked at."
+    )
+
+
+def _fold(conn: Connection[Any], found: Verdict) -> tuple[list[ReadModelVerdict], list[Finding]]:
+    """Hold the read models against the log; what the chain's verification found is never lost with it."""
+    try:
+        with _bar("folding") as report:
+            return hold_against_log(conn, report, snapshot_shape=SNAPSHOT_SHAPE), []
+    except (UnreadableEventError, psycopg.Error) as error:
+        position = error.position if isinstance(error, UnreadableEventError) else found.last
+        sentence = (
+            f"The read models were not held against the log: {str(error).strip()}. If it is the only"
+            " finding, deploy the version that wrote the log, then verify again."
+        )
+        return [], [Finding(position, position, "read_model", sentence)]
 
 
 @contextmanager
@@ -89,18 +134,21 @@ def _collect(
     files: Sequence[Path],
     given: list[str] | None,
     notices: list[str],
-) -> keeping.Collected:
-    """The checkpoints that the log is held against."""
+) -> tuple[list[Kept], keeping.Collected]:
+    """The checkpoints in `files`, and with them all that the log is held against."""
+    folder = auditing.checkpoint_folder(settings)
     if not files and given is None and not audit_proofs.has_keys(settings):
+        if keeping.is_any(conn, folder):
+            return [], keeping.Collected([], [_NO_KEY])
         notices.append(
             "Not held against any checkpoint: there is no public key here. Give it with --public-key."
         )
-        return keeping.Collected([], [])
+        return [], keeping.Collected([], [])
     verifiers = audit_proofs.trusted(settings, given)
-    collected = keeping.collect(conn, auditing.checkpoint_folder(settings), verifiers)
+    collected = keeping.collect(conn, folder, verifiers)
     own = [keeping.open_file(path, verifiers) for path in files]
     kept = sorted([*own, *collected.kept], key=lambda one: one.checkpoint.position)
-    return keeping.Collected(kept, collected.findings)
+    return own, keeping.Collected(kept, collected.findings)
 
 
 @contextmanager

@@ -175,7 +175,7 @@ def check_extension(
 
 
 async def _newest(conn: AsyncConnection[Any]) -> Checkpoint:
-    stored = await keeping.newest(conn)
+    stored = await keeping.newest_of_log(conn)
     if stored is None:
         raise AuditError("nothing is signed yet: make a checkpoint with `daybook audit checkpoint`")
     return checkpoints.read(stored.note)

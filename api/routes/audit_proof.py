@@ -65,7 +65,7 @@ async def list_checkpoints(
 async def latest_checkpoint(request: Request, state: Running) -> Response:
     """The newest checkpoint; as a file with `Accept: text/plain`."""
     async with state.pool.connection() as conn:
-        found = await kept.newest(conn)
+        found = await kept.newest_of_log(conn)
     if found is None:
         raise ProblemError("checkpoint_not_found")
     if _wants_text(request):
@@ -123,7 +123,7 @@ async def prove_event(
 
 
 async def _checkpoint(conn: AsyncConnection[Any], position: int | None) -> Checkpoint:
-    found = await (kept.newest(conn) if position is None else kept.of_position(conn, position))
+    found = await (kept.newest_of_log(conn) if position is None else kept.of_position(conn, position))
     if found is None:
         raise ProblemError("checkpoint_not_found")
     return _read(found)

@@ -44,6 +44,8 @@ class _Break(NamedTuple):
 def explain(conn: Connection[Any], misfit: Misfit) -> Finding:
     """The first altered, missing, inserted or reordered event, in a sentence."""
     position = misfit.after.position + 1
+    if misfit.row is not None and position_of(misfit.row) < position:
+        return _twice(position_of(misfit.row))
     if misfit.row is None or position_of(misfit.row) != position:
         return _missing(conn, position)
     following = [*read_rows(conn, position, position + 1), None][0]
@@ -54,6 +56,14 @@ def explain(conn: Connection[Any], misfit: Misfit) -> Finding:
         or _taken_out(broken)
         or _altered(broken)
     )
+
+
+def _twice(position: int) -> Finding:
+    return Finding(
+        position, position, "inserted",
+        f"Inserted: there is a second event {position}; the key of the table events, which forbids"
+        " it, was taken away.",
+    )  # fmt: skip
 
 
 def _missing(conn: Connection[Any], first: int) -> Finding:

@@ -13,9 +13,9 @@ def replace_file(path: Path, content: str, *, mode: int) -> None:
     os.replace(written, path)
 
 
-def place_new_file(path: Path, content: str) -> None:
-    """As `replace_file`, for a secret. Raises `FileExistsError` rather than replace anything."""
-    written = _written_beside(path, content, 0o600)
+def place_new_file(path: Path, content: str, *, mode: int) -> None:
+    """As `replace_file`, but raises `FileExistsError` rather than replace anything."""
+    written = _written_beside(path, content, mode)
     try:
         os.link(written, path)
     finally:

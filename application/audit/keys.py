@@ -63,7 +63,7 @@ def create(key_file: Path, origin: str | None = None) -> Signer:
     signer = Signer.generate(origin or f"daybook.local/{secrets.token_hex(6)}")
     key_file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     try:
-        place_new_file(key_file, signer.secret() + "\n")
+        place_new_file(key_file, signer.secret() + "\n", mode=0o600)
     except FileExistsError:
         raise KeyFileError(
             f"there is a key at {key_file} already: to sign with a new one, move that file away and"

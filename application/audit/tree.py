@@ -15,6 +15,9 @@ BLOCK_LEVEL = 10
 BLOCK_EVENTS = 1 << BLOCK_LEVEL
 """A proof reads the hashes of at most two such blocks; kept nodes take 64 bytes a block."""
 
+REPAIR = "See `Repair` in docs/audit.md."
+"""What somebody does about kept nodes that are wrong: whoever owns the database can make them anew."""
+
 _STORED = (
     "SELECT level, index, hash FROM audit_nodes"
     " JOIN unnest(%s::smallint[], %s::bigint[]) AS wanted (level, index) USING (level, index)"
@@ -131,31 +134,43 @@ async def roots_async(conn: AsyncConnection[Any], ranges: Sequence[Range]) -> li
     return lookup.roots(nodes, await (await conn.execute(_HASHES, (lookup.events,))).fetchall())
 
 
-def load(conn: Connection[Any]) -> Growth:
-    """The kept part of the tree, to be grown further."""
-    size = kept_events(conn)
-    parts = list(merkle.perfect((0, size)))
+def load(conn: Connection[Any], blocks: int) -> Growth:
+    """The tree over so many whole blocks from their kept nodes, to be grown further. Raises `AuditError`."""
+    parts = list(merkle.perfect((0, blocks * BLOCK_EVENTS)))
     hashes = roots(conn, [part.leaves for part in parts])
     peaks = [Node(part, hash_) for part, hash_ in zip(parts, hashes, strict=True)]
-    return Growth(size // BLOCK_EVENTS, peaks)
+    return Growth(blocks, peaks)
 
 
-def kept_events(conn: Connection[Any]) -> int:
-    """How many events the kept nodes cover."""
+def kept_blocks(conn: Connection[Any]) -> int:
+    """How many blocks the kept nodes cover, if there is none that does not belong there."""
     row = conn.execute(
         "SELECT coalesce(max(index) + 1, 0) FROM audit_nodes WHERE level = %s", (BLOCK_LEVEL,)
     ).fetchone()
     assert row is not None, "an aggregate has one row"
-    return int(row[0]) * BLOCK_EVENTS
+    return int(row[0])
 
 
 def keep(conn: Connection[Any], nodes: Sequence[Node]) -> None:
-    """Keep nodes that are final."""
+    """Keep nodes that are final, and be sure that these are what is kept.
+
+    The application's role may put nodes in, too, and whoever was stopped left some. Raises
+    `AuditError` when another one is in the place of one of these.
+    """
     with conn.cursor() as cursor:
         cursor.executemany(
-            "INSERT INTO audit_nodes (level, index, hash) VALUES (%s, %s, %s)",
+            "INSERT INTO audit_nodes (level, index, hash) VALUES (%s, %s, %s)"
+            " ON CONFLICT DO NOTHING",
             [(*node.subtree, node.hash) for node in nodes],
         )
+    kept = kept_nodes(conn, nodes)
+    for node in nodes:
+        if kept.get(node.subtree) != node.hash:
+            start, stop = node.subtree.leaves
+            raise AuditError(
+                f"nothing was signed: the node of level {node.subtree.level} that audit_nodes keeps"
+                f" for events {start + 1} to {stop} is not the one that they give. {REPAIR}"
+            )
 
 
 def kept_nodes(conn: Connection[Any], nodes: Sequence[Node]) -> dict[Subtree, bytes]:
@@ -164,3 +179,31 @@ def kept_nodes(conn: Connection[Any], nodes: Sequence[Node]) -> dict[Subtree, by
         _STORED, ([node.subtree.level for node in nodes], [node.subtree.number for node in nodes])
     ).fetchall()
     return {Subtree(level, index): bytes(hash_) for level, index, hash_ in found}
+
+
+class Census(NamedTuple):
+    """How many blocks' nodes should be kept, and how many nodes there are that belong to none of these."""
+
+    blocks: int
+    extra: int
+
+
+_CENSUS = """
+WITH whole AS MATERIALIZED (
+    SELECT greatest(%(signed)s::bigint, least(
+        (SELECT coalesce(max(index) + 1, 0) FROM audit_nodes WHERE level = %(level)s),
+        coalesce((SELECT position FROM ledger_head), (SELECT max(notification_id) FROM events), 0)
+            >> %(level)s
+    )) AS blocks
+)
+SELECT blocks, count(*) FILTER (WHERE index >= blocks >> (level - %(level)s))
+  FROM whole LEFT JOIN audit_nodes ON true GROUP BY blocks
+"""
+"""One statement, so that what is signed meanwhile is seen whole or not at all."""
+
+
+def census(conn: Connection[Any], signed_blocks: int) -> Census:
+    """Count the kept nodes; those over `signed_blocks` must be there."""
+    row = conn.execute(_CENSUS, {"signed": signed_blocks, "level": BLOCK_LEVEL}).fetchone()
+    assert row is not None, "a left join has a row"
+    return Census(*row)

@@ -13,7 +13,7 @@ from application.audit.diagnosing import explain
 from application.audit.errors import AuditError
 from application.audit.findings import Finding, events
 from application.audit.kept import Kept, vouches
-from application.audit.tree import BLOCK_EVENTS, BLOCK_LEVEL, Growth, Node
+from application.audit.tree import BLOCK_EVENTS, BLOCK_LEVEL, REPAIR, Growth, Node
 from application.audit.walking import (
     PAGE_EVENTS,
     START,
@@ -23,6 +23,7 @@ from application.audit.walking import (
     hash_at,
     read_end,
     read_rows,
+    read_strays,
 )
 
 Progress = Callable[[int, int], object]
@@ -109,6 +110,7 @@ class _Walk:
         self._rewritten: Kept | None = None
         self._odd_block: int | None = None
         self._kept_events = 0
+        """So many events have nodes, or should have."""
 
     def go(self, progress: Progress) -> None:
         """Walk, and find."""
@@ -118,7 +120,8 @@ class _Walk:
                 raise AuditError(f"there is no event {self.first - 1} whose hash could be trusted")
             self.place = Place(self.first - 1, known)
         if self._growth is not None:
-            self._kept_events = tree.kept_events(self.conn)
+            self._look_for_strays()
+            self._count_nodes()
         while self.place.position < self.last:
             to = min(self.place.position + PAGE_EVENTS, self.last)
             rows = read_rows(self.conn, self.place.position, to)
@@ -133,6 +136,34 @@ class _Walk:
         else:
             self._look_at_end()
         self._conclude()
+
+    def _look_for_strays(self) -> None:
+        """Rows that are in no place of the log, but in the streams that commands are decided by."""
+        strays = read_strays(self.conn)
+        if strays.many:
+            rows = "1 row has" if strays.many == 1 else f"{strays.many} rows have"
+            at = "none" if strays.first is None else f"the first is {strays.first}"
+            self.findings.append(
+                Finding(
+                    strays.first or 0, strays.last or 0, "inserted",
+                    f"Inserted: {rows} no position in the log, which begins at 1 ({at}); whoever"
+                    " reads their streams reads them as well.",
+                )
+            )  # fmt: skip
+
+    def _count_nodes(self) -> None:
+        signed = max((one.checkpoint.position for one in self._ahead), default=0)
+        blocks, extra = tree.census(self.conn, signed // BLOCK_EVENTS)
+        self._kept_events = blocks * BLOCK_EVENTS
+        if extra:
+            are = "1 node is" if extra == 1 else f"{extra} nodes are"
+            self.findings.append(
+                Finding(
+                    self._kept_events + 1, self._kept_events + 1, "tree",
+                    f"The kept tree has too much: {are} in audit_nodes for events that the log has"
+                    f" not, or not in whole blocks; new checkpoints may be refused. {REPAIR}",
+                )
+            )  # fmt: skip
 
     def _compare(self, hashes: Sequence[bytes]) -> None:
         """Hold the next events against what was signed and kept of them."""
@@ -155,7 +186,8 @@ class _Walk:
                 Finding(
                     checkpoint.position, checkpoint.position, "checkpoint",
                     f"The checkpoint of position {checkpoint.position} in {one.where} has the chain"
-                    " of this log, but not its root: proofs against it fail. Make a new one.",
+                    " of this log, but not its root: it was made from a wrong tree. Proofs against it"
+                    f" fail, and the log is not signed any further before it is put away. {REPAIR}",
                 )
             )  # fmt: skip
         elif self._rewritten is None:
@@ -190,6 +222,14 @@ class _Walk:
                     " was altered.",
                 )
             )  # fmt: skip
+        if end.odd_time is not None:
+            self.findings.append(
+                Finding(
+                    end.position, end.position, "head",
+                    f"The head's time, {end.odd_time:%F %T.%f}, is not that of event {end.position},"
+                    " the log's last: the head was altered, and no event can be earlier than it says.",
+                )
+            )  # fmt: skip
         if end.last > end.position:
             behind = events(end.position + 1, end.last)
             self.findings.append(
@@ -209,7 +249,8 @@ class _Walk:
                 Finding(
                     start + 1, start + BLOCK_EVENTS, "tree",
                     f"The kept tree does not fit to {events(start + 1, start + BLOCK_EVENTS)}: its"
-                    " nodes in audit_nodes were altered, or the log was rewritten; proofs fail.",
+                    " nodes in audit_nodes were altered or taken out, or the log was rewritten; proofs"
+                    f" fail. {REPAIR}",
                 )
             )  # fmt: skip
         if self._beyond:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator
+from datetime import datetime
 from hashlib import sha256
 from struct import Struct
 from typing import Any, NamedTuple
@@ -42,6 +43,8 @@ class End(NamedTuple):
     position: int
     hash: bytes
     last: int
+    odd_time: datetime | None = None
+    """The time that the head gives its event, when the event has another one."""
 
 
 class Place(NamedTuple):
@@ -64,10 +67,29 @@ class Misfit(NamedTuple):
 def read_end(conn: Connection[Any]) -> End | None:
     """The end of the log as of now; None when there is no head."""
     row = conn.execute(
-        "SELECT position, hash, coalesce((SELECT max(notification_id) FROM events), 0)"
-        " FROM ledger_head"
+        "SELECT head.position, head.hash, coalesce((SELECT max(notification_id) FROM events), 0),"
+        " CASE WHEN head.recorded_at <> event.recorded_at THEN head.recorded_at END"
+        " FROM ledger_head AS head LEFT JOIN events AS event ON notification_id = head.position"
     ).fetchone()
     return None if row is None else End(*row)
+
+
+class Strays(NamedTuple):
+    """Rows of the log that have no place in it: how many, and their positions, as far as they have any."""
+
+    many: int
+    first: int | None
+    last: int | None
+
+
+def read_strays(conn: Connection[Any]) -> Strays:
+    """The rows that a walk from position 1 never meets, while whoever reads a stream does."""
+    row = conn.execute(
+        "SELECT count(*), min(notification_id), max(notification_id) FROM events"
+        " WHERE notification_id < 1 OR notification_id IS NULL"
+    ).fetchone()
+    assert row is not None, "an aggregate has one row"
+    return Strays(*row)
 
 
 def hash_at(conn: Connection[Any], position: int) -> bytes | None:

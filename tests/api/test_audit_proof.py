@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from application.audit import proofs
-from application.audit.checkpoints import Checkpoint, open_checkpoint
+from application.audit.checkpoints import Checkpoint, open_checkpoint, sign
 from application.audit.making import make
 from application.audit.notes import Signer
 from tests.api.conftest import Bank, problem_of
@@ -59,6 +59,28 @@ def test_checkpoints_come_as_json_and_as_files(bank: Bank, sign_now: SignNow) ->
     assert page["data"] == [latest]
     page = bank.get("/api/audit/checkpoints", limit=1, cursor=page["next_cursor"])
     assert page["data"][0]["note"] == first.note
+
+
+def test_rows_that_are_no_checkpoint_are_left_out(
+    bank: Bank, sign_now: SignNow, api_database: Database
+) -> None:
+    bank.funded()
+    signed = sign_now()
+    stranger = Signer.generate("example.com/other")
+    notes = {2**62: "junk", 2**61: sign(stranger, 2**61, bytes(32), bytes(32)).note}
+    with api_database.connect() as conn:
+        for position, note in notes.items():
+            conn.execute(
+                "INSERT INTO audit_checkpoints (position, note) VALUES (%s, %s)", (position, note)
+            )
+    try:
+        assert bank.get("/api/audit/checkpoints/latest")["position"] == signed.position
+        page = bank.get("/api/audit/checkpoints", limit=1)
+        assert [one["position"] for one in page["data"]] == [signed.position]
+        assert bank.get("/api/audit/proof/2")["tree_size"] == signed.position
+    finally:
+        with api_database.connect(superuser=True) as conn, tampering(conn):
+            conn.execute("DELETE FROM audit_checkpoints WHERE position = ANY(%s)", (list(notes),))
 
 
 def test_a_proof_comes_as_json_and_as_a_file(bank: Bank, sign_now: SignNow) -> None:

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any, LiteralString
+from uuid import UUID
 
 import psycopg
 import pytest
 
 from application.ledger import Ledger
+from application.ledger.reading import SNAPSHOT_EVERY, SNAPSHOT_SHAPE
 from projections import agreement
 from projections.agreement import MAX_DIFFERENCES, ReadModelVerdict, hold_against_log
+from projections.balances import projection as balances
 from tests.conftest import Database
 from tests.projections.histories import busy_history
-from tests.projections.running import caught_up, running
+from tests.projections.running import caught_up, project_all, running
+from tests.support.ledgers import open_account, pay, submit
 from tests.support.log import head, tampering
 
 Conn = psycopg.Connection[Any]
@@ -41,7 +46,7 @@ def test_read_models_that_the_runner_filled_agree_with_the_log(
         told: list[tuple[int, int]] = []
         verdicts = hold_against_log(projected, lambda done, total: told.append((done, total)))  # noqa: B023
         assert {verdict.position for verdict in verdicts} == {last}
-        assert [verdict.differences for verdict in verdicts] == [[], [], []]
+        assert [verdict.differences for verdict in verdicts] == [[], [], [], []]
         assert told[-1] == (last, last)
 
 
@@ -62,17 +67,63 @@ CHANGES: list[tuple[LiteralString, str, str]] = [
     ("UPDATE balances.account SET status = 'odd'", "balances", "status is odd, by the log"),
     ("UPDATE balances.account SET name = 'odd'", "balances", "name is odd, by the log"),
     ("UPDATE balances.account SET version = version - 1", "balances", "version is"),
+    ("UPDATE balances.account SET opened_at = '1999-01-01'", "balances", "opened_at is 1999"),
+    (
+        "UPDATE balances.account SET first_position = -first_position",
+        "balances",
+        "first_position is -",
+    ),
+    ("UPDATE balances.mark SET debits = debits + 1", "balances", "mark 20000 EUR: debits is"),
+    ("UPDATE balances.mark SET accounts = 77", "balances", "accounts is 77, by the log"),
+    ("DELETE FROM balances.mark", "balances", "mark 20000 EUR is in the log, and not in"),
     ("DELETE FROM balances.account", "balances", "is in the log, and not in the read model"),
     ("UPDATE entries.entry SET amount = amount + 1", "entries", "is"),
     ("UPDATE entries.entry SET balance = balance + 1", "entries", "sum_of_balances is"),
     ("UPDATE entries.entry SET position = position + 100000", "entries", "sum_of_positions is"),
     ("UPDATE entries.entry SET account_id = gen_random_uuid()", "entries", "not in the log"),
     ("DELETE FROM entries.entry", "entries", "in the read model"),
+    *[
+        (change, "entries", "checksum_of_all_columns is")
+        for change in (
+            "UPDATE entries.entry SET effective_at = '1999-01-01'",
+            "UPDATE entries.entry SET recorded_at = recorded_at + '1 microsecond'",
+            "UPDATE entries.entry SET description = 'forged'",
+            "UPDATE entries.entry SET reference = 'forged'",
+            "UPDATE entries.entry SET counterparty_id = gen_random_uuid()",
+            "UPDATE entries.entry SET transfer_id = gen_random_uuid()",
+            "UPDATE entries.entry SET description = reference, reference = description",
+        )
+    ],
     ("UPDATE transfers.transfer SET amount = amount + 1", "transfers", "amount is"),
     ("UPDATE transfers.transfer SET status = 'odd'", "transfers", "status is odd, by the log"),
     ("UPDATE transfers.transfer SET reversed = 7", "transfers", "reversed is 7, by the log"),
+    ("UPDATE transfers.transfer SET description = 'odd'", "transfers", "description is odd"),
+    ("UPDATE transfers.transfer SET reference = 'odd'", "transfers", "reference is odd"),
+    ("UPDATE transfers.transfer SET reason = 'odd'", "transfers", "reason is odd"),
+    ("UPDATE transfers.transfer SET requested = 7", "transfers", "requested is 7"),
+    ("UPDATE transfers.transfer SET reverses = id", "transfers", "by the log None"),
+    ("UPDATE transfers.transfer SET metadata = '{\"x\": 1}'", "transfers", "metadata is {'x': 1}"),
+    ("UPDATE transfers.transfer SET effective_at = '1999-01-01'", "transfers", "effective_at is"),
+    ("UPDATE transfers.transfer SET expires_at = '1999-01-01'", "transfers", "expires_at is"),
+    ("UPDATE transfers.transfer SET recorded_at = '1999-01-01'", "transfers", "recorded_at is"),
+    ("UPDATE transfers.transfer SET updated_at = '1999-01-01'", "transfers", "updated_at is"),
+    (
+        "UPDATE transfers.transfer SET first_position = -first_position",
+        "transfers",
+        "first_position is -",
+    ),
     ("UPDATE transfers.transfer SET id = gen_random_uuid()", "transfers", "not in the log"),
     ("DELETE FROM transfers.transfer", "transfers", "is in the log, and not in the read model"),
+    ("UPDATE audit.event SET actor = 'mallory'", "audit", "event 1: actor is mallory, by the log"),
+    ("UPDATE audit.event SET correlation_id = 'x'", "audit", "correlation_id is x"),
+    ("UPDATE audit.event SET causation_id = 'x'", "audit", "causation_id is x"),
+    ("UPDATE audit.event SET command_id = 'x'", "audit", "command_id is x"),
+    ("UPDATE audit.event SET topic = 'odd'", "audit", "topic is odd, by the log account.opened"),
+    ("UPDATE audit.event SET version = 77", "audit", "version is 77, by the log 1"),
+    ("UPDATE audit.event SET stream_id = gen_random_uuid()", "audit", "stream_id is"),
+    ("UPDATE audit.event SET recorded_at = '1999-01-01'", "audit", "recorded_at is 1999"),
+    ("UPDATE audit.event SET position = -1 WHERE position = 1", "audit", "not in the log"),
+    ("DELETE FROM audit.event", "audit", "event 1 is in the log, and not in the read model"),
 ]
 
 
@@ -96,3 +147,100 @@ def test_a_read_model_that_has_seen_more_than_there_is_says_so(
         conn.execute("UPDATE ledger_head SET position = %s", (last - 5,))
     for verdict in hold_against_log(projected):
         assert f"has seen event {last}, and the log ends at {last - 5}" in verdict.differences[0]
+
+
+def test_marks_of_all_parts_of_the_log_are_compared(
+    ledger: Ledger, database: Database, conn: Conn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(balances, "MARK_EVERY", 50)
+    monkeypatch.setattr(agreement, "MARK_EVERY", 50)
+    busy_history(ledger)
+    project_all(database.url)
+    assert verdict_of(conn, "balances").differences == []
+    conn.execute("UPDATE balances.mark SET credits = credits + 1 WHERE position = 150")
+    found = verdict_of(conn, "balances").differences
+    assert found
+    assert {difference.rpartition(" is ")[0][:19] for difference in found} == {
+        "balances: mark 150 "
+    }
+    assert all(": credits is " in difference for difference in found)
+
+
+def test_metadata_that_can_not_be_read_is_told_among_the_rest(
+    projected: Conn, database: Database
+) -> None:
+    with database.connect(superuser=True) as conn, tampering(conn):
+        conn.execute("UPDATE events SET metadata = '\\xff' WHERE notification_id = 7")
+    (difference,) = verdict_of(projected, "audit").differences
+    assert "metadata of one can't be read" in difference
+
+
+@pytest.fixture
+def snapshotted(ledger: Ledger, database: Database, conn: Conn) -> Conn:
+    """A log with a snapshot of an account, which went on since."""
+    one, other = open_account(ledger, "cash"), open_account(ledger)
+    for _ in range(3):
+        submit(ledger, *[pay(one, other, 1 + n % 7) for n in range(SNAPSHOT_EVERY // 2)])
+    assert conn.execute("SELECT count(*) FROM snapshots").fetchone() == (2,)
+    project_all(database.url)
+    return conn
+
+
+def snapshots_of(conn: Conn) -> ReadModelVerdict:
+    verdicts = hold_against_log(conn, snapshot_shape=SNAPSHOT_SHAPE)
+    (found,) = [verdict for verdict in verdicts if verdict.name == "snapshots"]
+    return found
+
+
+def test_snapshots_as_the_writer_made_them_agree_with_the_log(
+    snapshotted: Conn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for batch in (agreement.BATCH_EVENTS, 37):
+        monkeypatch.setattr(agreement, "BATCH_EVENTS", batch)
+        found = snapshots_of(snapshotted)
+        assert (found.differences, found.counted) == ([], "2 snapshots")
+    assert found.position == head(snapshotted)[0]
+    assert "snapshots" not in {verdict.name for verdict in hold_against_log(snapshotted)}
+
+
+def forged(name: str, value: object) -> LiteralString:
+    """Sets a field in all snapshots, as the application's role, which may."""
+    return (
+        "UPDATE snapshots SET state = convert_to(jsonb_set(convert_from(state, 'UTF8')::jsonb,"
+        f" '{{{name}}}', '{json.dumps(value)}')::text, 'UTF8')"
+    )
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (forged("balance", 9_999_999), "balance is 9999999, by the log"),
+        (forged("held", 7), "held is 7, by the log 0"),
+        (forged("credit_limit", 10**30), "by the log 0"),
+        (forged("status", "frozen"), "status is frozen, by the log active"),
+        (forged("type", "cash"), "type is cash, by the log checking"),
+        (forged("id", str(UUID(int=7))), f"account is {UUID(int=7)}, by the log"),
+        (forged("version", 7), "version_inside is 7, by the log"),
+        (
+            "UPDATE snapshots SET state ="
+            " convert_to(replace(convert_from(state, 'UTF8'), 'any', '\\u0000'), 'UTF8')",
+            "name is \ufffd, by the log any",
+        ),
+        ("UPDATE snapshots SET version = version + 1", "is"),
+        ("UPDATE snapshots SET version = 100000", "version is 100000, by the log"),
+        ("UPDATE snapshots SET state = '\\xff'", "balance is None, by the log"),
+        ("UPDATE snapshots SET originator_id = gen_random_uuid()", "and not in the log"),
+    ],
+)  # fmt: skip
+def test_a_snapshot_that_was_forged_is_named(
+    change: LiteralString, words: str, snapshotted: Conn
+) -> None:
+    snapshotted.execute(change)
+    found = snapshots_of(snapshotted).differences
+    assert any(words in difference for difference in found), found
+    assert found[0].startswith("snapshots: snapshot ")
+
+
+def test_a_snapshot_of_another_shape_is_left_alone_as_the_writer_does(snapshotted: Conn) -> None:
+    snapshotted.execute("UPDATE snapshots SET shape = 0, state = '{}'")
+    assert snapshots_of(snapshotted).counted == "0 snapshots"

@@ -72,3 +72,9 @@ def audited(database: Database, admin: psycopg.Connection[Any], tmp_path: Path) 
 def kept(checkpoint: Checkpoint) -> Kept:
     """A checkpoint that an auditor has taken away."""
     return Kept(checkpoint, "the auditor's safe")
+
+
+def count(audited: Audited, table: str) -> int:
+    row = audited.conn.execute(f"SELECT count(*) FROM {table}".encode()).fetchone()
+    assert row is not None
+    return int(row[0])

@@ -76,7 +76,8 @@ def move_head(conn: Connection, position: int) -> None:
     """Let the log end at an event, in the head's words."""
     with tampering(conn):
         conn.execute(
-            "UPDATE ledger_head SET position = notification_id, hash = events.hash FROM events"
+            "UPDATE ledger_head SET position = notification_id, hash = events.hash,"
+            " recorded_at = events.recorded_at FROM events"
             " WHERE notification_id = %s",
             (position,),
         )
@@ -95,3 +96,18 @@ def rewrite(conn: Connection, position: int, state: bytes) -> None:
                 (altered.state, previous, row.position),
             )
     move_head(conn, len(whole))
+
+
+def put_outside(conn: Connection, position: int | None) -> None:
+    """Put the copy of an event where no walk of the log comes by: below 1, or nowhere."""
+    for change in (
+        "DROP CONSTRAINT events_notification_id_check",
+        "DROP CONSTRAINT events_pkey",
+        "ALTER notification_id DROP NOT NULL",
+    ):
+        conn.execute(f"ALTER TABLE events {change}".encode())
+    conn.execute(
+        "INSERT INTO events SELECT %s, originator_id, 1000, topic, recorded_at, metadata, state,"
+        " hash FROM events WHERE notification_id = 9",
+        (position,),
+    )

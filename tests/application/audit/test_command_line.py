@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -18,6 +19,8 @@ from tests.api.cli.conftest import CommandLine, Result
 from tests.application.audit import forgery
 from tests.application.audit.conftest import EVENTS, SIGNER, Audited
 from tests.application.audit.test_proofs import SCRIPT
+from tests.projections.running import caught_up, running
+from tests.support.log import tampering
 from tests.support.processes import settings_of
 
 
@@ -193,6 +196,106 @@ def test_one_log_is_proved_to_extend_another(daybook: Installation, tmp_path: Pa
 def test_read_models_are_held_against_the_log(daybook: Installation) -> None:
     done = daybook("verify", "--deep", "--json")
     assert done.returncode == 0, done.stderr
-    models = json.loads(done.stdout)["read_models"]
-    assert [model["name"] for model in models] == ["balances", "entries", "transfers"]
-    assert {model["position"] for model in models} == {0}
+    said = json.loads(done.stdout)
+    models = {model["name"]: model["position"] for model in said["read_models"]}
+    assert models == {
+        "balances": 0, "entries": 0, "transfers": 0, "snapshots": EVENTS, "audit": 0,
+    }  # fmt: skip
+    assert any("`daybook projections verify audit`" in notice for notice in said["notices"])
+
+
+def test_what_is_wrong_with_the_chain_is_told_though_the_log_can_not_be_folded(
+    daybook: Installation,
+) -> None:
+    with daybook.audited.database.connect() as conn, running(daybook.audited.database.url):
+        caught_up(conn)
+    forgery.alter(daybook.audited.conn, 12, "state = '{}'")
+    done = daybook("verify", "--deep")
+    assert done.returncode == 1
+    altered, not_folded = [line for line in done.stdout.splitlines() if line.startswith("✗")]
+    assert "Altered: event 12 " in altered
+    assert "read models were not held against the log: event 12 " in not_folded
+    found = json.loads(daybook("verify", "--deep", "--json").stdout)
+    assert [finding["kind"] for finding in found["findings"]] == ["altered", "read_model"]
+    assert not found["ok"]
+
+
+@pytest.mark.parametrize("left", ["the table", "the folder"])
+def test_without_a_key_a_log_that_was_signed_is_not_called_right(
+    left: str, daybook: Installation
+) -> None:
+    daybook.sign()
+    shutil.rmtree(daybook.data / "keys")
+    if left == "the table":
+        shutil.rmtree(daybook.data / "checkpoints")
+    else:
+        with tampering(daybook.audited.conn):
+            daybook.audited.conn.execute("TRUNCATE audit_checkpoints")
+    done = daybook("verify", "--json")
+    assert done.returncode == 1
+    found = json.loads(done.stdout)
+    assert not found["ok"]
+    (finding,) = found["findings"]
+    assert finding["kind"] == "checkpoint"
+    assert "no public key here" in finding["sentence"]
+
+
+def test_without_a_key_a_log_that_was_never_signed_is_right_with_a_notice(
+    daybook: Installation,
+) -> None:
+    found = json.loads(daybook.says("verify", "--json"))
+    assert found["ok"]
+    assert "Not held against any checkpoint" in found["notices"][0]
+
+
+@pytest.mark.parametrize(
+    ("part", "looked_at"), [(("--to", 39), "1 to 39"), (("--from", 41), "41 to")]
+)
+def test_a_checkpoint_that_was_given_for_nothing_is_told(
+    part: tuple[object, ...], looked_at: str, daybook: Installation, tmp_path: Path
+) -> None:
+    kept = daybook.sign().rename(tmp_path / "kept.txt")
+    daybook.audited.fill(EVENTS + 10)
+    said = daybook.says("verify", *part, "--checkpoint", kept)
+    assert f"Not held against the checkpoint of position 40 in {kept}" in said
+    assert f"only events {looked_at}" in said
+    assert "Not held" not in daybook.says("verify", "--checkpoint", kept)
+
+
+def test_rows_that_are_no_checkpoint_are_left_out_of_lists_and_proofs(
+    daybook: Installation,
+) -> None:
+    daybook.sign()
+    with daybook.audited.database.connect() as conn:
+        conn.execute("INSERT INTO audit_checkpoints (position, note) VALUES (%s, 'junk')", (2**62,))
+    assert [row["position"] for row in json.loads(daybook.says("checkpoints", "--json"))] == [40]
+    assert daybook.says("checkpoint") == daybook.says("checkpoint")
+    assert "tlog-proof" in daybook.says("prove", 12)
+    assert f"The checkpoint of position {2**62} in the database" in daybook("verify").stdout
+
+
+def test_after_a_change_of_keys_the_script_takes_the_file_with_both(
+    daybook: Installation, tmp_path: Path
+) -> None:
+    """The steps are those of docs/audit.md."""
+    daybook.says("keygen", "--origin", "example.com/ledger")
+    daybook.says("checkpoint")
+    (daybook.data / "keys" / "audit.key").rename(tmp_path / "retired.key")
+    daybook.says("keygen", "--origin", "example.com/ledger")
+    public_keys = tmp_path / "ledger.pub"
+    public_keys.write_text(daybook.says("public-key"))
+    assert len(public_keys.read_text().splitlines()) == 2
+    older, newer = tmp_path / "older", tmp_path / "newer"
+    older.write_text(daybook.says("prove", 12))
+    daybook.audited.fill(EVENTS + 10)
+    daybook.says("checkpoint")
+    newer.write_text(daybook.says("prove", 12))
+    for proof in (older, newer):
+        done = subprocess.run(
+            [sys.executable, "-I", SCRIPT, public_keys, proof],
+            env={"PATH": os.defpath, "PYTHONIOENCODING": "utf-8"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert (done.returncode, done.stderr) == (0, "")

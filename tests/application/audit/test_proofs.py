@@ -19,7 +19,7 @@ from application.audit import merkle, proofs
 from application.audit.checkpoints import Checkpoint, sign
 from application.audit.errors import AuditError
 from application.audit.making import make
-from application.audit.notes import NoteError, Signer
+from application.audit.notes import NoteError, Signer, encode64
 from application.audit.proofs import BadProofError, NoSuchEventError
 from application.audit.tree import BLOCK_EVENTS
 from tests.application.audit import forgery
@@ -117,8 +117,9 @@ def test_every_event_of_a_log_of_any_size_can_be_proved(
     assert proven.event == proving.rows[position - 1]
     assert proven.checkpoint == checkpoint
     assert len(proven.path) <= (size - 1).bit_length()
-    event, said_size, root = script.check(proof, str(SIGNER.verifier))
-    assert (event["position"], said_size, root) == (position, size, checkpoint.root)
+    event, said_size, *hashes = script.check(proof, str(SIGNER.verifier))
+    assert (event["position"], said_size) == (position, size)
+    assert hashes == [checkpoint.root, checkpoint.chain]
     assert event["hash"] == proven.event.hash.hex()
 
 
@@ -189,6 +190,74 @@ def test_what_is_no_proof_is_not_believed(
         proofs.check(text, VERIFIERS)
     with pytest.raises((script.NotProvedError, ValueError)):
         script.check(text, str(SIGNER.verifier))
+
+
+STRANGER = Signer.generate("example.com/other")
+
+
+def _signed(blob: bytes, name: str = SIGNER.name) -> str:
+    return f"— {name} {encode64(blob)}\n"
+
+
+def _resigned(change: Callable[[str], str]) -> Callable[[str], str]:
+    """The same proof under another text, which the right key signs."""
+
+    def changed(proof: str) -> str:
+        head, text, _ = proof.split("\n\n")
+        return f"{head}\n\n{SIGNER.sign(change(text + chr(10)))}"
+
+    return changed
+
+
+NOTES: dict[str, tuple[Callable[[str], str], bool]] = {
+    "as it was signed": (lambda proof: proof, True),
+    "signed by another, too": (lambda p: p + _signed(b"1234" + bytes(64), STRANGER.name), True),
+    "a line more in the text": (_resigned(lambda text: text + "foo bar\n"), True),
+    "a second, wrong signature of our key": (
+        lambda p: p + _signed(SIGNER.verifier.key_id + bytes(64)), False,
+    ),
+    "a line that is no signature": (lambda p: p + "— x\n", False),
+    "an empty signature": (lambda p: p + _signed(b"1234", STRANGER.name), False),
+    "words before the signature": (
+        lambda p: p.replace(f"— {SIGNER.name} ", f"— {SIGNER.name} foo bar "), False,
+    ),
+    "control characters in another's name": (
+        lambda p: p + _signed(b"1234" + bytes(64), "o\x1b[31mther"), False,
+    ),
+    "a name that cannot be shown": (lambda p: p + _signed(b"1234" + bytes(64), "o\u202eo"), False),
+    "very many signatures": (lambda p: p + 100 * _signed(b"1234" + bytes(64), "o"), False),
+    "no chain hash": (_resigned(lambda text: text.partition("chain-hash")[0]), False),
+    "two chain hashes": (_resigned(lambda text: text + text.split("\n", 3)[3]), False),
+    "a chain hash that is too short": (_resigned(lambda t: t[:-45] + "AAAA\n"), False),
+    "an empty line": (_resigned(lambda text: text + "\nfoo\n"), False),
+    "a size of nothing": (_resigned(lambda text: text.replace("\n70\n", "\n0\n")), False),
+    "another origin": (_resigned(lambda text: "x" + text), False),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("way", NOTES)
+def test_the_script_takes_what_the_product_takes_and_nothing_else(
+    way: str, proving: Proving, script: ModuleType
+) -> None:
+    change, is_right = NOTES[way]
+    proof = change(proving.prove(30, proving.checkpoint(70)))
+    if is_right:
+        assert proofs.check(proof, VERIFIERS).event.position == 30
+        assert script.check(proof, str(SIGNER.verifier))[0]["position"] == 30
+    else:
+        with pytest.raises(AuditError):
+            proofs.check(proof, VERIFIERS)
+        with pytest.raises(script.NotProvedError):
+            script.check(proof, str(SIGNER.verifier))
+
+
+def test_the_script_tries_all_keys_of_a_file(proving: Proving, script: ModuleType) -> None:
+    proof = proving.prove(30, proving.checkpoint(70))
+    later = Signer.generate(SIGNER.name).verifier
+    for lines in ([later, SIGNER.verifier], [SIGNER.verifier, later]):
+        assert script.check(proof, "\n".join(map(str, lines)) + "\n\n")[1] == 70
+    with pytest.raises(script.NotProvedError, match="no public key"):
+        script.check(proof, "\n")
 
 
 def test_a_proof_is_worth_nothing_to_who_trusts_another_key(

@@ -8,10 +8,12 @@ from typing import Any
 import psycopg
 import pytest
 
+from application.audit.checkpoints import sign
 from application.audit.errors import AuditError
+from application.audit.kept import collect
 from application.audit.tree import BLOCK_EVENTS
 from tests.application.audit import forgery
-from tests.application.audit.conftest import EVENTS, Audited, kept
+from tests.application.audit.conftest import EVENTS, SIGNER, Audited, kept
 from tests.support.log import tampering
 
 Tamper = Callable[[psycopg.Connection[Any]], None]
@@ -146,6 +148,7 @@ def test_a_rewriting_behind_the_last_whole_block_is_narrowed_down_to_it(audited:
 
 HEADS: dict[str, tuple[Tamper, int]] = {
     "UPDATE ledger_head SET hash = sha256(hash)": (lambda _: None, EVENTS),
+    "UPDATE ledger_head SET recorded_at = '2150-01-01'": (lambda _: None, EVENTS),
     "SELECT": (lambda c: forgery.move_head(c, 30), 31),
     "DELETE FROM ledger_head": (lambda _: None, 1),
 }
@@ -169,6 +172,110 @@ def test_a_kept_tree_that_was_altered_is_found(audited: Audited) -> None:
             audited.conn.execute((change + " WHERE level = 10 AND index = 0").encode())
         (found,) = audited.findings()
         assert (found.kind, found.position, found.until) == ("tree", 1, BLOCK_EVENTS)
+
+
+def put_nodes(audited: Audited, *places: tuple[int, int]) -> None:
+    """Put nodes in as the application's role, which may."""
+    with audited.database.connect() as conn:
+        for level, index in places:
+            conn.execute("INSERT INTO audit_nodes VALUES (%s, %s, %s)", (level, index, bytes(32)))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "DELETE FROM audit_nodes WHERE level = 10 AND index = 1",
+        "DELETE FROM audit_nodes WHERE level = 11",
+        "TRUNCATE audit_nodes",
+    ],
+)
+def test_nodes_that_were_taken_out_are_found_and_made_anew(change: str, audited: Audited) -> None:
+    audited.fill(2 * BLOCK_EVENTS + 10)
+    signed = audited.sign()
+    with tampering(audited.conn):
+        audited.conn.execute(change.encode())
+    (found,) = audited.findings()
+    assert found.kind == "tree"
+    assert "taken out" in found.sentence
+    with tampering(audited.conn):
+        audited.conn.execute("TRUNCATE audit_nodes")  # as docs/audit.md says under Repair
+    assert audited.sign() == signed
+    assert audited.findings() == []
+
+
+@pytest.mark.parametrize("place", [(10, 2), (10, 10**9), (11, 1), (12, 0)])
+def test_nodes_over_what_the_log_has_not_in_whole_blocks_are_found(
+    place: tuple[int, int], audited: Audited
+) -> None:
+    audited.fill(2 * BLOCK_EVENTS + 10)
+    audited.sign()
+    put_nodes(audited, place)
+    (found,) = audited.findings()
+    assert (found.kind, found.position) == ("tree", 2 * BLOCK_EVENTS + 1)
+    assert "too much: 1 node is in audit_nodes" in found.sentence
+    assert "docs/audit.md" in found.sentence
+
+
+def test_a_wrong_node_that_was_put_in_ahead_is_found_once_the_log_is_there(
+    audited: Audited,
+) -> None:
+    audited.fill(BLOCK_EVENTS + 10)
+    audited.sign()
+    audited.fill(2 * BLOCK_EVENTS + 10)
+    put_nodes(audited, (10, 1))
+    (found,) = audited.findings()
+    assert (found.kind, found.position) == ("tree", BLOCK_EVENTS + 1)
+
+
+def test_a_checkpoint_whose_root_is_wrong_says_what_to_do(audited: Audited) -> None:
+    signed = audited.sign()
+    wrong = sign(SIGNER, EVENTS, bytes(32), signed.chain)
+    (found,) = audited.findings(kept(wrong))
+    assert found.kind == "checkpoint"
+    assert "not its root: it was made from a wrong tree" in found.sentence
+    assert "See `Repair` in docs/audit.md" in found.sentence
+
+
+@pytest.mark.parametrize(("position", "where"), [(-1, "the first is -1"), (None, "none")])
+def test_an_event_that_has_no_place_in_the_log_is_found(
+    position: int | None, where: str, audited: Audited
+) -> None:
+    audited.sign()
+    with tampering(audited.conn):
+        forgery.put_outside(audited.conn, position)
+    (found,) = audited.findings()
+    assert (found.kind, found.position) == ("inserted", position or 0)
+    assert f"1 row has no position in the log, which begins at 1 ({where})" in found.sentence
+    assert audited.verify(first=2).findings == [], "only who begins at the start looks there"
+
+
+@pytest.mark.parametrize("position", [1, 5, EVENTS])
+def test_an_event_that_is_there_twice_is_named(position: int, audited: Audited) -> None:
+    with tampering(audited.conn):
+        for name in ("events_pkey", "events_stream_version"):
+            audited.conn.execute(f"ALTER TABLE events DROP CONSTRAINT {name}".encode())
+        audited.conn.execute(
+            "INSERT INTO events SELECT * FROM events WHERE notification_id = %s", (position,)
+        )
+    (found,) = audited.findings()
+    assert (found.kind, found.position, found.until) == ("inserted", position, position)
+    assert found.sentence.startswith(f"Inserted: there is a second event {position};")
+
+
+def test_a_file_that_can_not_be_read_is_one_finding_among_others(audited: Audited) -> None:
+    signed = audited.sign()
+    (audited.folder / "7.txt").write_bytes(b"\xff\xfe")
+    (audited.folder / "8.txt").write_bytes(b"x" * (2 << 20))
+    (audited.folder / "9.txt").mkdir()
+    with audited.database.connect() as conn:
+        collected = collect(conn, audited.folder, [SIGNER.verifier])
+    assert [finding.position for finding in collected.findings] == [7, 8, 9]
+    assert {finding.kind for finding in collected.findings} == {"checkpoint"}
+    for finding, reason in zip(
+        collected.findings, ("no text in UTF-8", "too large", "cannot be read"), strict=True
+    ):
+        assert reason in finding.sentence
+    assert [one.checkpoint for one in collected.kept] == [signed]
 
 
 def test_a_checkpoint_that_was_altered_is_found(audited: Audited) -> None:

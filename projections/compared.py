@@ -1,0 +1,165 @@
+"""What of each read model is held against the log, and the queries that bring both to the same columns."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, LiteralString, NamedTuple
+
+from domain.events import Recorded
+from projections import tallies
+
+Tally = Callable[[Sequence[Recorded]], Iterable[tuple[Any, ...]]]
+
+
+class Compared(NamedTuple):
+    """How one table is compared. Both selects give the same columns, first `id`, and `position`.
+
+    `logged` reads the tally; a table without one of its own reads another's.
+    """
+
+    model: str
+    name: str
+    table: str
+    key: str
+    shown: LiteralString
+    logged: LiteralString
+    tally_columns: LiteralString = ""
+    tally: Tally | None = None
+
+
+ACCOUNT_COLUMNS: LiteralString = """
+    id uuid, type text, currency text, name text, owner text, credit_limit bigint,
+    opened_at timestamptz, first_position bigint, status text, debits numeric, credits numeric,
+    held numeric, events bigint, position bigint"""
+
+_LAST_STATUS: LiteralString = (
+    "(array_agg(status ORDER BY position DESC) FILTER (WHERE status <> ''))[1] AS status"
+)
+
+# What `tallies.seal_entry` makes of an event. A row's own form has the length before each value.
+_ENTRY_CHECKSUM: LiteralString = """
+    substr(sha256(record_send(ROW(
+        transfer_id, counterparty_id, position, amount, balance, effective_at, recorded_at,
+        direction, description, reference))), 1, 8)::bigint"""
+
+_BALANCES = Compared(
+    model="balances",
+    name="balances",
+    table="balances.account",
+    key="account",
+    shown="""
+        SELECT id, type, currency, name, owner_id::text AS owner, credit_limit, opened_at,
+               first_position, status, debits, credits, balance::numeric, held::numeric, version,
+               position
+          FROM balances.account""",
+    tally_columns=ACCOUNT_COLUMNS,
+    tally=tallies.of_accounts,
+    logged=f"""
+        SELECT id, max(type) AS type, max(currency) AS currency, max(name) AS name,
+               max(owner) AS owner, max(credit_limit) AS credit_limit, max(opened_at) AS opened_at,
+               max(first_position) AS first_position, {_LAST_STATUS},
+               sum(debits) AS debits, sum(credits) AS credits,
+               sum(credits) - sum(debits) AS balance, sum(held) AS held,
+               sum(events)::bigint AS version, max(position) AS position
+          FROM tally_balances GROUP BY id""",
+)
+
+# No row of the tally is of two marks' events: batches end where marks do.
+_MARKS = Compared(
+    model="balances",
+    name="marks",
+    table="balances.mark",
+    key="mark",
+    shown="""
+        SELECT position || ' ' || currency AS id, accounts, debits, credits, position
+          FROM balances.mark""",
+    logged="""
+        SELECT mark || ' ' || account.currency AS id, count(tally.type) AS accounts,
+               sum(tally.debits) AS debits, sum(tally.credits) AS credits, mark AS position
+          FROM (SELECT *, (position + {every} - 1) / {every} * {every} AS mark FROM tally_balances)
+               AS tally
+          JOIN (SELECT id, max(currency) AS currency FROM tally_balances GROUP BY id) AS account
+               USING (id)
+         GROUP BY mark, account.currency
+        HAVING count(tally.type) > 0 OR sum(tally.debits) <> 0 OR sum(tally.credits) <> 0""",
+)
+
+_ENTRIES = Compared(
+    model="entries",
+    name="entries",
+    table="entries.entry",
+    key="account",
+    shown=f"""
+        SELECT account_id AS id, count(*) AS entries,
+               coalesce(sum(amount) FILTER (WHERE direction = 'debit'), 0) AS debits,
+               coalesce(sum(amount) FILTER (WHERE direction = 'credit'), 0) AS credits,
+               sum(balance) AS sum_of_balances, sum(position) AS sum_of_positions,
+               sum({_ENTRY_CHECKSUM}) AS checksum_of_all_columns, max(position) AS position
+          FROM entries.entry GROUP BY account_id""",
+    tally_columns="""
+        id uuid, entries bigint, debits numeric, credits numeric, balances numeric,
+        positions numeric, checksum numeric, position bigint""",
+    tally=tallies.of_entries,
+    logged="""
+        SELECT id, sum(entries)::bigint AS entries, sum(debits) AS debits,
+               sum(credits) AS credits, sum(balances) AS sum_of_balances,
+               sum(positions) AS sum_of_positions, sum(checksum) AS checksum_of_all_columns,
+               max(position) AS position
+          FROM tally_entries GROUP BY id""",
+)
+
+_TRANSFERS = Compared(
+    model="transfers",
+    name="transfers",
+    table="transfers.transfer",
+    key="transfer",
+    shown="""
+        SELECT id, source_id::text AS source, destination_id::text AS destination, currency,
+               requested, reverses::text, description, reference, metadata, effective_at, expires_at,
+               recorded_at, first_position, status, amount, reversed::numeric, reason, updated_at,
+               position, debit_position, credit_position
+          FROM transfers.transfer""",
+    tally_columns="""
+        id uuid, source text, destination text, currency text, requested bigint, reverses text,
+        description text, reference text, metadata text, effective_at timestamptz,
+        expires_at timestamptz, recorded_at timestamptz, first_position bigint, status text,
+        amount bigint, reversed numeric, reason text, updated_at timestamptz, position bigint,
+        debit_position bigint, credit_position bigint""",
+    tally=tallies.of_transfers,
+    logged=f"""
+        SELECT id, max(source) AS source, max(destination) AS destination,
+               max(currency) AS currency, max(requested) AS requested, max(reverses) AS reverses,
+               max(description) AS description, max(reference) AS reference,
+               coalesce(max(metadata)::jsonb, '{{{{}}}}') AS metadata,
+               max(effective_at) AS effective_at, max(expires_at) AS expires_at,
+               max(recorded_at) AS recorded_at, max(first_position) AS first_position,
+               {_LAST_STATUS},
+               (array_agg(amount ORDER BY position DESC) FILTER (WHERE amount IS NOT NULL))[1]
+                   AS amount,
+               sum(reversed) AS reversed,
+               coalesce((array_agg(reason ORDER BY position DESC)
+                         FILTER (WHERE reason IS NOT NULL))[1], '') AS reason,
+               max(updated_at) AS updated_at, max(position) AS position,
+               max(debit_position) AS debit_position, max(credit_position) AS credit_position
+          FROM tally_transfers GROUP BY id""",
+)
+
+TABLES = (_BALANCES, _MARKS, _ENTRIES, _TRANSFERS)
+
+SNAPSHOTS = Compared(
+    model="snapshots",
+    name="snapshots",
+    table="snapshots",
+    key="snapshot",
+    shown="",  # their columns are inside of one: `copy_snapshots` opens it
+    tally_columns=ACCOUNT_COLUMNS,
+    tally=tallies.of_accounts,
+    logged=f"""
+        SELECT id, id::text AS account, max(type) AS type, max(currency) AS currency,
+               max(name) AS name, max(owner) AS owner, max(credit_limit)::numeric AS credit_limit,
+               {_LAST_STATUS},
+               sum(credits) - sum(debits) AS balance, sum(held) AS held,
+               sum(events)::bigint AS version, sum(events) AS version_inside,
+               NULL::bigint AS position
+          FROM tally_snapshots GROUP BY id""",
+)
