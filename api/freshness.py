@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Annotated
+from uuid import UUID
 
 from pydantic import Field
 
@@ -30,14 +31,45 @@ async def log_has(state: State, min_position: int | None) -> None:
         )
 
 
-async def be_fresh(state: State, name: str, min_position: int | None) -> None:
-    """Wait until a read model has a position. Raises `not_yet_visible` after `WAIT_S`."""
-    if min_position is None:
-        return
-    if not await state.freshness.wait_for(name, min_position, WAIT_S):
+async def be_fresh(
+    state: State, name: str, min_position: int | None, key: UUID | None = None
+) -> None:
+    """Wait until a read model has a position. Raises `not_yet_visible` after `WAIT_S`.
+
+    With the `key` that is asked for: raises `read_model_incomplete` while the read model leaves it out.
+    """
+    if min_position is not None and not await state.freshness.wait_for(name, min_position, WAIT_S):
         raise ProblemError(
             "not_yet_visible",
             projection=name,
             position=state.freshness.position(name),
             min_position=min_position,
         )
+    if key is not None:  # asked after the wait, which may have ended because the key was parked
+        await be_whole(state, name, key=key)
+
+
+async def be_whole(
+    state: State, name: str, *, key: UUID | None = None, to: int | None = None
+) -> None:
+    """Raises `read_model_incomplete` when a read model leaves out events of that key (of any, without
+    one), unless these come after the position `to`: a gap is never shown as if it were the truth."""
+    left_out = await state.freshness.parked(name, WAIT_S)
+    if left_out is None:
+        raise ProblemError("database_unavailable")
+    for parked, position in left_out.items():
+        if key in (None, parked) and (to is None or position <= to):
+            raise ProblemError(
+                "read_model_incomplete", projection=name, key=parked, position=position
+            )
+
+
+async def gaps(state: State, name: str) -> dict[str, str]:
+    """For lists, of which a few keys should not take all: the header that says that some are left out.
+
+    Empty when none is.
+    """
+    left_out = await state.freshness.parked(name, WAIT_S)
+    if left_out is None:
+        raise ProblemError("database_unavailable")
+    return {"Daybook-Incomplete": name} if left_out else {}

@@ -21,17 +21,19 @@ MAX_ERROR_CHARS = 2_000
 
 
 class Checkpoint(NamedTuple):
-    """`code_version` is the version of the read model's code that filled its tables."""
+    """`code_version` is the version of the read model's code that filled its tables; `parked` counts
+    the keys that it leaves out."""
 
     position: int
     code_version: int
     error: str | None
+    parked: int = 0
 
 
 def read(conn: Connection[Any], name: str) -> Checkpoint | None:
     """A read model's checkpoint, None when it was never built."""
     row = conn.execute(
-        "SELECT position, code_version, error FROM checkpoints WHERE name = %s", (name,)
+        "SELECT position, code_version, error, parked FROM checkpoints WHERE name = %s", (name,)
     ).fetchone()
     return None if row is None else Checkpoint(*row)
 
@@ -39,35 +41,47 @@ def read(conn: Connection[Any], name: str) -> Checkpoint | None:
 def lock(conn: Connection[Any], name: str) -> Checkpoint | None:
     """As `read`, and nobody moves it until this transaction ends."""
     row = conn.execute(
-        "SELECT position, code_version, error FROM checkpoints WHERE name = %s FOR UPDATE", (name,)
+        "SELECT position, code_version, error, parked FROM checkpoints WHERE name = %s FOR UPDATE", (name,)
     ).fetchone()
     return None if row is None else Checkpoint(*row)
 
 
-def put(conn: Connection[Any], name: str, position: int, code_version: int) -> None:
+def epoch(conn: Connection[Any], name: str) -> int:
+    """Rises with each change of a read model's tables that its runner does not make; 0 at first."""
+    row = conn.execute("SELECT epoch FROM checkpoints WHERE name = %s", (name,)).fetchone()
+    return 0 if row is None else int(row[0])
+
+
+def put(
+    conn: Connection[Any], name: str, position: int, code_version: int, parked: int = 0
+) -> None:
     """Set a checkpoint, wherever it was: the read model's tables are now exactly this."""
     conn.execute(
-        "INSERT INTO checkpoints (name, position, code_version) VALUES (%s, %s, %s)"
+        "INSERT INTO checkpoints (name, position, code_version, parked) VALUES (%s, %s, %s, %s)"
         " ON CONFLICT (name) DO UPDATE SET position = excluded.position,"
-        " code_version = excluded.code_version, error = NULL, updated_at = clock_timestamp()",
-        (name, position, code_version),
+        " code_version = excluded.code_version, parked = excluded.parked, error = NULL,"
+        " epoch = checkpoints.epoch + 1, updated_at = clock_timestamp()",
+        (name, position, code_version, parked),
     )
 
 
-def begin_move(conn: Connection[Any], name: str, *, old: int, new: int, code_version: int) -> bool:
+def begin_move(
+    conn: Connection[Any], name: str, *, old: int, new: int, code_version: int, epoch: int
+) -> bool:
     """Begin a transaction that writes to the schema `name` and moves its checkpoint.
 
-    False: the checkpoint isn't at `old`, or other code has filled the tables. Roll back then, and
-    read it again: somebody else has moved or rebuilt the read model.
+    False: the checkpoint isn't at `old`, other code has filled the tables, or it is another `epoch`.
+    Roll back then, and read it again: somebody else has moved or rebuilt the read model.
     """
     # One round trip. The fence comes first, so that a rebuild's swap and this wait for each other.
     cursor = psycopg.ClientCursor(conn)
     cursor.execute(
         "BEGIN;"
         " UPDATE checkpoints SET position = %(new)s, updated_at = clock_timestamp(), error = NULL"
-        " WHERE name = %(name)s AND position = %(old)s AND code_version = %(code_version)s;"
+        " WHERE name = %(name)s AND position = %(old)s AND code_version = %(code_version)s"
+        " AND epoch = %(epoch)s;"
         " SELECT set_config('search_path', quote_ident(%(name)s), true)",
-        {"name": name, "old": old, "new": new, "code_version": code_version},
+        {"name": name, "old": old, "new": new, "code_version": code_version, "epoch": epoch},
     )
     cursor.nextset()
     return cursor.rowcount == 1
@@ -85,13 +99,19 @@ def notify(conn: Connection[Any], name: str, position: int) -> None:
     conn.execute("SELECT pg_notify(%s, %s)", (CHANNEL, f"{name}:{position}"))
 
 
-def record_error(conn: Connection[Any], name: str, code_version: int, error: str) -> None:
+def record_error(conn: Connection[Any], name: str, error: str) -> None:
     """Note why a read model stands still. Its next move clears the note."""
+    # Where there was no checkpoint nobody knows what the tables hold, and no code has version 0.
     conn.execute(
-        "INSERT INTO checkpoints (name, position, code_version, error) VALUES (%s, 0, %s, %s)"
+        "INSERT INTO checkpoints (name, position, code_version, error) VALUES (%s, 0, 0, %s)"
         " ON CONFLICT (name) DO UPDATE SET error = excluded.error",
-        (name, code_version, error[:MAX_ERROR_CHARS].replace("\0", "")),
+        (name, storable(error)),
     )
+
+
+def storable(error: str) -> str:
+    """An error's text, cut to what a column of text takes."""
+    return error[:MAX_ERROR_CHARS].replace("\0", "")
 
 
 class Checkpoints(TrackingRecorder):

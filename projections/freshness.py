@@ -5,14 +5,16 @@ from __future__ import annotations
 import asyncio
 import heapq
 import logging
+from collections.abc import Mapping
 from contextlib import suppress
 from itertools import count
 from typing import Any
+from uuid import UUID
 
 import psycopg
 from psycopg import AsyncConnection
 
-from projections import checkpoints
+from projections import checkpoints, parking
 from projections.connecting import connect_async
 from projections.log import LOG_CHANNEL, head
 
@@ -70,7 +72,22 @@ class Freshness:
         self._conninfo = conninfo
         self._log_mark = Watermark()
         self._marks: dict[str, Watermark] = {}
+        self._parked: dict[str, dict[UUID, int]] = {}
+        self._knows = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
+
+    async def parked(self, name: str, timeout_s: float) -> Mapping[UUID, int] | None:
+        """The keys that a read model leaves out, each with the first event that it doesn't show.
+
+        None when that isn't known here by then, because the database is away.
+        """
+        if not self._knows.is_set():
+            try:
+                async with asyncio.timeout(timeout_s):
+                    await self._knows.wait()
+            except TimeoutError:
+                return None
+        return self._parked.get(name, {})
 
     @property
     def head(self) -> int:
@@ -114,6 +131,7 @@ class Freshness:
                 async with await connect_async(self._conninfo, "daybook freshness") as conn:
                     await self._listen(conn)
             except (psycopg.Error, TimeoutError) as error:
+                self._forget()
                 if loop.time() - started > _REFRESH_S:
                     wait_s = 0.0
                 wait_s = min(max(2 * wait_s, 0.05), _MAX_RECONNECT_S)
@@ -122,19 +140,31 @@ class Freshness:
 
     async def _listen(self, conn: AsyncConnection[Any]) -> None:
         # Listening comes first: what is committed after the reading below is told.
-        await conn.execute(f"LISTEN {LOG_CHANNEL}; LISTEN {checkpoints.CHANNEL}".encode())
+        channels = (LOG_CHANNEL, checkpoints.CHANNEL, parking.CHANNEL)
+        await conn.execute("; ".join(f"LISTEN {channel}" for channel in channels).encode())
         while True:
             async with asyncio.timeout(_REFRESH_S):
                 await self._read_all(conn)
             async for notify in conn.notifies(timeout=_REFRESH_S):
+                if notify.channel == parking.CHANNEL:
+                    break  # whatever else was told meanwhile is read again as well
                 if notify.channel == LOG_CHANNEL:
                     self._log_mark.set(int(notify.payload))
                 else:
                     name, _, position = notify.payload.rpartition(":")
                     self._mark(name).set(int(position))
 
+    def _forget(self) -> None:
+        """Nothing is known any more: when the database is back, it may have lost its last moments."""
+        self._knows.clear()
+        for mark in (self._log_mark, *self._marks.values()):
+            mark.set(0)
+
     async def _read_all(self, conn: AsyncConnection[Any]) -> None:
+        # Before the marks, which wake those who wait: they then ask whether anything is left out.
+        self._parked = await parking.positions(conn)
         self._log_mark.set(await head(conn))
         cursor = await conn.execute("SELECT name, position FROM checkpoints")
         for name, position in await cursor.fetchall():
             self._mark(name).set(position)
+        self._knows.set()

@@ -20,9 +20,18 @@ LOG_CHANNEL = "daybook_log"
 MAX_SCAN = 50_000
 """Events that one filtered page looks at, so that a rare topic never keeps the database busy for long."""
 
+_COMMIT_WAIT_S = 2
+"""A commit takes milliseconds; whoever waits holds a connection that others need."""
+
 _ROWS = (
     "SELECT notification_id, originator_id, originator_version, topic, recorded_at, state, metadata"
     " FROM events WHERE notification_id > %s AND notification_id <= %s ORDER BY notification_id"
+)
+_STREAM_ROWS = (
+    "SELECT notification_id, originator_id, originator_version, topic, recorded_at, state, metadata"
+    " FROM events WHERE originator_id = %(stream)s AND notification_id <= %(to)s"
+    " AND originator_version > version_at(%(stream)s, %(after)s)"
+    " ORDER BY originator_version LIMIT %(limit)s"
 )
 _PART_ROWS = (
     "SELECT notification_id, originator_id, originator_version, topic, recorded_at, state, metadata"
@@ -85,6 +94,19 @@ def read_batch(conn: Connection[Any], after: int, limit: int) -> list[Recorded]:
         return _readable_part(rows)
 
 
+def read_stream(
+    conn: Connection[Any], stream_id: UUID, after: int, to: int, limit: int
+) -> list[Recorded]:
+    """Up to `limit` events of one stream after one position and up to another, in order.
+
+    Raises `UnreadableEventError`.
+    """
+    rows = conn.execute(
+        _STREAM_ROWS, {"stream": stream_id, "after": after, "to": to, "limit": limit}, binary=True
+    ).fetchall()
+    return [_recorded(*row) for row in rows]
+
+
 class Part(NamedTuple):
     """One of `of` parts that the streams fall into, from 0."""
 
@@ -105,28 +127,30 @@ def read_part(
         prepare=True,
         binary=True,
     ).fetchall()
-    decode = catalogue.decode
-    events: list[Recorded] = []
-    for position, stream_id, version, topic, recorded_at, state, meta in rows:
-        try:
-            data = decode(topic, state)
-        except (catalogue.UnknownEventError, msgspec.MsgspecError) as error:
-            raise UnreadableEventError(position, topic, error) from error
-        events.append(Recorded(position, stream_id, version, topic, recorded_at, data, meta))
-    return events
+    return [_recorded(*row) for row in rows]
 
 
 def _readable_part(rows: Sequence[tuple[Any, ...]]) -> list[Recorded]:
     events: list[Recorded] = []
-    for position, stream_id, version, topic, recorded_at, state, metadata in rows:
+    for row in rows:
         try:
-            data = catalogue.decode(topic, state)
-        except (catalogue.UnknownEventError, msgspec.MsgspecError) as error:
+            events.append(_recorded(*row))
+        except UnreadableEventError:
             if events:
                 break
-            raise UnreadableEventError(position, topic, error) from error
-        events.append(Recorded(position, stream_id, version, topic, recorded_at, data, metadata))
+            raise
     return events
+
+
+def _recorded(
+    position: int, stream_id: UUID, version: int, topic: str, recorded_at: datetime, state: bytes,
+    metadata: bytes,
+) -> Recorded:  # fmt: skip
+    try:
+        data = catalogue.decode(topic, state)
+    except (catalogue.UnknownEventError, msgspec.MsgspecError) as error:
+        raise UnreadableEventError(position, topic, error) from error
+    return Recorded(position, stream_id, version, topic, recorded_at, data, metadata)
 
 
 def head_position(conn: Connection[Any]) -> int:
@@ -144,21 +168,30 @@ async def head(conn: AsyncConnection[Any]) -> int:
 
 
 class End(NamedTuple):
-    """The log's last position, and the ledger time up to which it is complete."""
+    """The log's last position, and what time it is for the ledger."""
 
     position: int
     now: datetime
 
 
-async def end(conn: AsyncConnection[Any]) -> End:
-    """Where the log ends, and what time it is for the ledger: nothing earlier can come any more.
+_END = "SELECT position, greatest(recorded_at, clock_timestamp()) FROM ledger_head"
 
-    Waits for a commit under way, whose events have a time that is over already.
+
+async def end(conn: AsyncConnection[Any]) -> End:
+    """Where the log ends now. A commit under way may bring events with an earlier time."""
+    row = await (await conn.execute(_END)).fetchone()
+    assert row is not None, "ledger_head has its one row since the first migration"
+    return End(*row)
+
+
+async def settled_end(conn: AsyncConnection[Any]) -> End:
+    """As `end`, and all events before its time are there: waits for a commit under way.
+
+    Raises `psycopg.errors.LockNotAvailable`, an `OperationalError`, when a writer hangs.
     """
-    cursor = await conn.execute(
-        "SELECT position, greatest(recorded_at, clock_timestamp()) FROM ledger_head FOR KEY SHARE"
-    )
-    row = await cursor.fetchone()
+    async with conn.transaction():
+        await conn.execute(f"SET LOCAL lock_timeout = '{_COMMIT_WAIT_S}s'".encode())
+        row = await (await conn.execute(_END + " FOR KEY SHARE")).fetchone()
     assert row is not None, "ledger_head has its one row since the first migration"
     return End(*row)
 

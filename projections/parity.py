@@ -49,6 +49,16 @@ class Parity(NamedTuple):
     def is_equal(self) -> bool:
         return all(table.is_equal for table in self.tables)
 
+    @property
+    def emptied(self) -> list[str]:
+        """Tables of both sides that have rows in the live one only."""
+        return [t.table for t in self.tables if t.live_rows and t.rebuilt_rows == 0]
+
+    @property
+    def may_replace(self) -> bool:
+        """Whether the rebuilt one may serve without being asked for: it differs as other code does."""
+        return self.is_equal or (self.expected and not self.emptied)
+
     def to_json(self) -> dict[str, Any]:
         return {
             "position": self.position,
@@ -78,41 +88,55 @@ class _Column(NamedTuple):
 # Arrays, enums and ranges hash by what they are made of.
 _COLUMNS = """
 SELECT class.relname, attname, format_type(atttypid, atttypmod),
-       typcategory IN ('A', 'E', 'R') OR EXISTS (
+       held.typtype = 'e' OR EXISTS (
            SELECT FROM pg_opclass JOIN pg_am ON pg_am.oid = opcmethod
-            WHERE amname = 'hash' AND opcintype = atttypid)
+            WHERE amname = 'hash' AND opcintype = held.oid)
   FROM pg_class AS class
   JOIN pg_namespace AS schema ON schema.oid = relnamespace
   JOIN pg_attribute ON attrelid = class.oid
   JOIN pg_type AS type ON type.oid = atttypid
+  LEFT JOIN pg_range ON type.oid IN (rngtypid, rngmultitypid)
+  -- Arrays and ranges can be hashed if what they hold can.
+  JOIN pg_type AS held ON held.oid = coalesce(
+           rngsubtype, CASE WHEN type.typcategory = 'A' THEN nullif(type.typelem, 0) END, type.oid)
  WHERE nspname = %s AND relkind IN ('r', 'p') AND NOT relispartition
    AND attnum > 0 AND NOT attisdropped
  ORDER BY class.relname, attnum
 """
 
-# Sums, since an exclusive or does not see two equal rows that come and go together.
+# Sums, since an exclusive or does not see two equal rows that come and go together. The rows without
+# a key are two groups that no join brings together.
 _COMPARE = """
 WITH live AS (
-    SELECT {live_key} AS key, count(*) AS rows, sum(hash_record_extended(ROW({columns}), 0)) AS sum
-      FROM {live} GROUP BY 1
+    SELECT {key} AS key, count(*) AS rows, sum(hash_record_extended(ROW({columns}), 0)) AS sum
+      FROM {live} GROUP BY {key}
 ), rebuilt AS (
     SELECT {key} AS key, count(*) AS rows, sum(hash_record_extended(ROW({columns}), 0)) AS sum
-      FROM {rebuilt} GROUP BY 1
+      FROM {rebuilt} GROUP BY {key}
 ), paired AS MATERIALIZED (
     SELECT key, live.rows AS live_rows, rebuilt.rows AS rebuilt_rows,
+           CASE WHEN key IS NULL THEN coalesce(live.sum, rebuilt.sum) END AS sum,
            (live.rows, live.sum) IS DISTINCT FROM (rebuilt.rows, rebuilt.sum) AS differs
       FROM live FULL JOIN rebuilt USING (key)
+), suspect AS MATERIALIZED (
+    SELECT * FROM paired WHERE differs
+), differing AS MATERIALIZED (
+    SELECT key FROM suspect WHERE key IS NOT NULL
+     UNION ALL
+    SELECT NULL FROM suspect WHERE key IS NULL
+    HAVING sum(live_rows) IS DISTINCT FROM sum(rebuilt_rows)
+        OR min(sum) IS DISTINCT FROM max(sum)
 )
 SELECT coalesce(sum(live_rows), 0)::bigint, coalesce(sum(rebuilt_rows), 0)::bigint,
-       count(*) FILTER (WHERE differs),
-       ARRAY(SELECT key::text FROM paired WHERE differs ORDER BY paired.key LIMIT {limit})
+       (SELECT count(*) FROM differing),
+       ARRAY(SELECT key::text FROM differing ORDER BY differing.key LIMIT {limit})
   FROM paired
 """
 
 _FIRST_ROW = """
 SELECT to_jsonb(one) FROM (
-    SELECT {columns} FROM {here} WHERE {key} = {value}::{type}
-    EXCEPT ALL SELECT {columns} FROM {there} WHERE {key} = {value}::{type}
+    SELECT {columns} FROM {here} WHERE {key} {is_it}
+    EXCEPT ALL SELECT {columns} FROM {there} WHERE {key} {is_it}
     ORDER BY {order} LIMIT 1
 ) AS one
 """
@@ -170,11 +194,10 @@ def _compare_table(
     table: str,
     columns: list[_Column],
     odd: list[str],
-) -> tuple[TableParity, list[str]]:
+) -> tuple[TableParity, list[str | None]]:
     """The figures of one table, and its first differing keys as text."""
     row = conn.execute(
         SQL(_COMPARE).format(
-            live_key=Identifier(columns[0].name),
             key=Identifier(columns[0].name),
             columns=SQL(", ").join(column.hashed() for column in columns),
             live=Identifier(live, table),
@@ -188,19 +211,30 @@ def _compare_table(
 
 
 def _difference(
-    conn: Connection[Any], live: str, rebuilt: str, table: str, columns: list[_Column], key: str
+    conn: Connection[Any],
+    live: str,
+    rebuilt: str,
+    table: str,
+    columns: list[_Column],
+    key: str | None,
 ) -> Difference:
+    is_it = (
+        SQL("IS NULL")
+        if key is None
+        else SQL("= {}::{}").format(Literal(key), SQL(columns[0].type))
+    )
+
     def first_row(here: str, there: str) -> dict[str, Any] | None:
         query = SQL(_FIRST_ROW).format(
             columns=SQL(", ").join(column.compared() for column in columns),
             here=Identifier(here, table),
             there=Identifier(there, table),
             key=Identifier(columns[0].name),
-            value=Literal(key),
-            type=SQL(columns[0].type),
+            is_it=is_it,
             order=SQL(", ").join(SQL("{}").format(Literal(n + 1)) for n in range(len(columns))),
         )
         row = conn.execute(query).fetchone()
         return None if row is None else row[0]
 
-    return Difference(table, key, first_row(live, rebuilt), first_row(rebuilt, live))
+    shown = "NULL" if key is None else key
+    return Difference(table, shown, first_row(live, rebuilt), first_row(rebuilt, live))

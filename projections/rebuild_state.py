@@ -11,6 +11,7 @@ from psycopg import AsyncConnection, Connection
 from psycopg.rows import args_row
 from psycopg.types.json import Jsonb
 
+from projections import checkpoints
 from projections.schemas import REBUILD_LOCKS, lock_key
 
 Phase = Literal[
@@ -59,6 +60,11 @@ class Rebuild(NamedTuple):
     @property
     def is_unfinished(self) -> bool:
         return self.phase in UNFINISHED
+
+    @property
+    def is_due(self) -> bool:
+        """Seen by whoever holds its lock: a projector may go on with it."""
+        return self.is_unfinished and self.phase != "paused"
 
     @property
     def eta_s(self) -> float | None:
@@ -142,9 +148,9 @@ def enter(conn: Connection[Any], name: str, phase: Phase) -> None:
 
 
 def take_up(conn: Connection[Any], name: str, *, accept_differences: bool) -> None:
-    """Go on with a rebuild, under its lock: what was asked of whoever did it is over."""
+    """Go on with a rebuild, under its lock."""
     conn.execute(
-        "UPDATE rebuilds SET requested = NULL, error = NULL, accept_differences = %s,"
+        "UPDATE rebuilds SET error = NULL, accept_differences = accept_differences OR %s,"
         " resumed_at = clock_timestamp(), resumed_from = (SELECT coalesce(avg(position), 0)"
         " FROM rebuild_partitions AS part WHERE part.name = rebuilds.name),"
         " phase = CASE WHEN is_verified THEN 'swapping' WHEN is_indexed THEN 'verifying'"
@@ -164,7 +170,7 @@ def wait(
 ) -> None:
     """Leave a rebuild, begun or not, to a projector."""
     conn.execute(
-        "UPDATE rebuilds SET phase = 'waiting', requested = NULL, error = NULL, throttle = %s,"
+        "UPDATE rebuilds SET phase = 'waiting', error = NULL, throttle = %s,"
         " parallel = %s, accept_differences = accept_differences OR %s,"
         " updated_at = clock_timestamp() WHERE name = %s",
         (throttle, parallel, accept_differences, name),
@@ -239,19 +245,31 @@ def finish(
     report: dict[str, Any] | None = None,
     error: str | None = None,
 ) -> None:
+    """End a rebuild, for good or until it is resumed."""
     conn.execute(
         "UPDATE rebuilds SET phase = %s, requested = NULL, report = coalesce(%s, report),"
         " error = %s, updated_at = clock_timestamp() WHERE name = %s",
-        (phase, None if report is None else Jsonb(report), error, name),
+        (
+            phase,
+            None if report is None else Jsonb(report),
+            None if error is None else checkpoints.storable(error),
+            name,
+        ),
     )
 
 
-def request(conn: Connection[Any], name: str, what: Request) -> None:
-    """Ask something of whoever does a rebuild that isn't over yet."""
-    conn.execute(
+def request(conn: Connection[Any], name: str, what: Request) -> bool:
+    """Ask something of whoever does a rebuild. False: it is over."""
+    asked = conn.execute(
         "UPDATE rebuilds SET requested = %s WHERE name = %s AND phase = ANY(%s)",
         (what, name, list(UNFINISHED)),
     )
+    return asked.rowcount == 1
+
+
+def forget_request(conn: Connection[Any], name: str) -> None:
+    """What was asked of whoever did the rebuild before is over: somebody wants it to go on."""
+    conn.execute("UPDATE rebuilds SET requested = NULL WHERE name = %s", (name,))
 
 
 def requested(conn: Connection[Any], name: str) -> Request | None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import logging
 import multiprocessing
+import signal
 import threading
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from multiprocessing.process import BaseProcess
 from typing import Any
 
@@ -14,10 +16,11 @@ import psycopg
 from psycopg import Connection
 
 from projections import rebuild_state, schemas, swapping
+from projections.beginning import DEFAULTS, NotDueError, Options, begin
 from projections.catalogue import READ_MODELS, ReadModel, read_model
 from projections.connecting import connect
 from projections.log import UnreadableEventError
-from projections.rebuild import DEFAULTS, Options, goes_on, rebuild
+from projections.rebuild import rebuild
 from projections.rebuild_state import Rebuild, SupersededError
 from projections.shadows import RebuildFailedError, RebuildRefusedError
 from projections.swapping import AlreadyRebuildingError
@@ -39,25 +42,11 @@ def ask(
     Raises `UnknownReadModelError`, `RebuildRefusedError` and `psycopg.Error`.
     """
     model = read_model(name, models)
-    with connect(conninfo, "daybook rebuild request") as conn:
-        swapping.claim(conn, name)
+    with connect(conninfo, "daybook rebuild request") as conn, swapping.claimed(conn, name):
+        rebuild_state.forget_request(conn, name)
         schemas.ensure(conn, model)
-        swapping.require_no_dependents(conn, name)
-        found = rebuild_state.find(conn, name)
-        if found is None or not goes_on(conn, model, found, options):
-            if options.must_be_begun:
-                raise RebuildRefusedError(f"no rebuild of {name} waits to be resumed: start one")
-            if found is not None and found.is_unfinished and options.only_verify:
-                raise RebuildRefusedError(
-                    f"a rebuild of {name} is not over, and verifying needs its place: resume or"
-                    " cancel it first"
-                )
-            swapping.make_shadow(
-                conn,
-                model,
-                only_verify=options.only_verify,
-                accept_differences=options.accept_differences,
-            )
+        swapping.require_swappable(conn, name)
+        begin(conn, model, options)
         rebuild_state.wait(
             conn,
             name,
@@ -73,8 +62,8 @@ class Rebuilder:
     def __init__(self, conninfo: str, models: Sequence[ReadModel] = READ_MODELS) -> None:
         self._conninfo = conninfo
         self._models = models
-        self._failures = 0
-        self._retry_at = 0.0
+        self._failures: dict[str, int] = {}
+        self._retry_at: dict[str, float] = {}
 
     def run(self, stop: threading.Event) -> None:
         """Run until `stop` is set. What is not finished then goes on with the next projector."""
@@ -87,13 +76,13 @@ class Rebuilder:
 
     def _serve(self, conn: Connection[Any], stop: threading.Event) -> None:
         while not stop.wait(_POLL_S):
-            if time.monotonic() < self._retry_at:
-                continue
             wanted = next((m.name for m in self._models if self._is_wanted(conn, m)), None)
             if wanted is not None:
                 self._rebuild(wanted, stop)
 
     def _is_wanted(self, conn: Connection[Any], model: ReadModel) -> bool:
+        if time.monotonic() < self._retry_at.get(model.name, 0.0):
+            return False
         found = rebuild_state.find(conn, model.name)
         return (
             found is not None
@@ -104,7 +93,7 @@ class Rebuilder:
 
     def _rebuild(self, name: str, stop: threading.Event) -> None:
         process: BaseProcess = multiprocessing.get_context("spawn").Process(
-            target=_do, args=(self._conninfo, read_model(name, self._models))
+            target=_work, args=(self._conninfo, read_model(name, self._models))
         )
         process.start()
         while process.is_alive() and not stop.wait(_POLL_S / 5):
@@ -112,27 +101,48 @@ class Rebuilder:
         process.terminate()
         process.join()
         if process.exitcode == 0:
-            self._failures = 0
+            self._failures.pop(name, None)
         elif not stop.is_set():
-            self._failures += 1
-            self._retry_at = time.monotonic() + min(2.0**self._failures, _MAX_RETRY_S)
+            self._failures[name] = self._failures.get(name, 0) + 1
+            wait_s = min(2.0 ** self._failures[name], _MAX_RETRY_S)
+            self._retry_at[name] = time.monotonic() + wait_s
             _log.error("the rebuild of %s ended with status %s", name, process.exitcode)
 
 
-def _do(conninfo: str, model: ReadModel) -> None:
+def _work(conninfo: str, model: ReadModel) -> None:
+    """What a process does. A Ctrl-C is for the projector, which ends this one in its own way; an
+    operator who wants a rebuild to stop says so to the database."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    go_on(conninfo, model)
+
+
+def go_on(conninfo: str, model: ReadModel) -> None:
+    """Do a rebuild that waits or was interrupted, unless an operator has stopped it meanwhile.
+
+    Raises `psycopg.Error`.
+    """
     with connect(conninfo, "daybook rebuild look") as conn:
         found = rebuild_state.find(conn, model.name)
         if found is None:
             return
         try:
             rebuild(conninfo, model.name, _no_progress, [model], _options(found))
-        except (AlreadyRebuildingError, SupersededError):
+        except (AlreadyRebuildingError, NotDueError, SupersededError):
             return
         except (RebuildFailedError, UnreadableEventError) as error:  # noted where it happened
             _log.error("%s", error)
         except RebuildRefusedError as error:
-            # An operator has to do something first, and finds here what.
-            rebuild_state.finish(conn, model.name, "paused", error=str(error))
+            _await_operator(conn, found, error)
+
+
+def _await_operator(conn: Connection[Any], found: Rebuild, error: RebuildRefusedError) -> None:
+    """An operator has to do something first, and finds here what."""
+    with suppress(AlreadyRebuildingError), swapping.claimed(conn, found.name):
+        now = rebuild_state.find(conn, found.name)
+        if now is None or now.id != found.id or not now.is_unfinished:
+            return
+        if swapping.obey(conn, found.name) is None:
+            rebuild_state.finish(conn, found.name, "paused", error=str(error))
 
 
 def _options(found: Rebuild) -> Options:
@@ -141,6 +151,7 @@ def _options(found: Rebuild) -> Options:
         throttle=found.throttle,
         parallel=found.parallel,
         must_be_begun=True,
+        must_be_due=True,
     )
 
 

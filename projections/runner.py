@@ -6,13 +6,14 @@ import logging
 import threading
 import time
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
+from uuid import UUID
 
 import psycopg
 from psycopg import Connection
 
 from domain.events import Recorded
-from projections import checkpoints, schemas
+from projections import checkpoints, parking, schemas
 from projections.catalogue import READ_MODELS, ReadModel
 from projections.connecting import connect
 from projections.garbage import gc_paused
@@ -41,6 +42,20 @@ class _Follower:
         self.position = 0
         self.failures = 0
         self.retry_at = 0.0
+        self.epoch = 0
+        self.parked: frozenset[UUID] = frozenset()
+
+    def key_of(self, event: Recorded) -> UUID:
+        """What an event is about, for this read model."""
+        key_of = self.model.key_of
+        return event.stream_id if key_of is None else key_of(event)
+
+    def shown(self, events: Sequence[Recorded]) -> list[Recorded]:
+        """Those of the events that go into the read model now."""
+        topics = self.model.topics
+        if not self.parked:
+            return [event for event in events if event.topic in topics]
+        return [e for e in events if e.topic in topics and self.key_of(e) not in self.parked]
 
     @property
     def is_due(self) -> bool:
@@ -104,15 +119,19 @@ class Runner:
             except Exception as error:  # noqa: BLE001 - one that can't be set up leaves others going
                 _raise_if_away(conn, error)
                 schemas.unlock(conn, schemas.RUNNER_LOCKS, name)
+                follower.is_ours = False
                 self._fail(conn, follower, error, "can't be set up")
 
     def _look_again(self, conn: Connection[Any], follower: _Follower) -> None:
         """Read a checkpoint, after making what is missing."""
         model = follower.model
         schemas.ensure(conn, model)
+        # Read first: whatever of the rest is changed meanwhile, the next move notices by it.
+        follower.epoch = checkpoints.epoch(conn, model.name)
         checkpoint = checkpoints.read(conn, model.name)
         assert checkpoint is not None, "ensured just now"
         follower.position = checkpoint.position
+        follower.parked = parking.keys(conn, model.name)
         follower.is_ours = checkpoint.code_version == model.version
         if follower.is_ours:
             follower.is_stale = False
@@ -164,8 +183,7 @@ class Runner:
                 _raise_if_away(conn, error)
                 conn.execute("ROLLBACK")
                 if len(events) == 1:
-                    event = events[0]
-                    self._fail(conn, follower, error, f"fails at {event.position} ({event.topic})")
+                    self._park_or_fail(conn, follower, events[0], error)
                     return
                 # Close in on the event that fails, so that all before it is still applied.
                 events = events[: len(events) // 2]
@@ -177,6 +195,21 @@ class Runner:
                     follower.failures = 0
                 return
 
+    def _park_or_fail(
+        self, conn: Connection[Any], follower: _Follower, event: Recorded, error: Exception
+    ) -> None:
+        try:
+            what = _park(conn, follower, event, error)
+        except Exception as again:  # noqa: BLE001 - then it stands still, and says why
+            _raise_if_away(conn, again)
+            conn.execute("ROLLBACK")
+            _log.error("%s can't be parked: %s", follower.model.name, again)
+            what = "failed"
+        if what == "moved":
+            self._look_again(conn, follower)
+        elif what == "failed":
+            self._fail(conn, follower, error, f"fails at {event.position} ({event.topic})")
+
     def _fail(
         self, conn: Connection[Any], follower: _Follower, error: Exception, what: str
     ) -> None:
@@ -187,7 +220,7 @@ class Runner:
         model = follower.model
         text = f"{what}: {type(error).__name__}: {error}"
         _log.error("%s %s (tries again in %.1f s)", model.name, text, wait_s, exc_info=error)
-        checkpoints.record_error(conn, model.name, model.version, text)
+        checkpoints.record_error(conn, model.name, text)
 
 
 def _raise_if_away(conn: Connection[Any], error: Exception) -> None:
@@ -198,15 +231,50 @@ def _raise_if_away(conn: Connection[Any], error: Exception) -> None:
 
 def _project(conn: Connection[Any], follower: _Follower, events: Sequence[Recorded]) -> bool:
     """Apply events and move the checkpoint, in one transaction. False: the checkpoint is elsewhere."""
-    model = follower.model
-    old, new = follower.position, events[-1].position
-    if not checkpoints.begin_move(conn, model.name, old=old, new=new, code_version=model.version):
-        conn.execute("ROLLBACK")
+    to = events[-1].position
+    if not _begin_move(conn, follower, to):
         return False
-    relevant = [event for event in events if event.topic in model.topics]
+    relevant = follower.shown(events)
     if relevant:
         with conn.cursor() as cursor:
-            model.project(relevant, cursor)
-    checkpoints.commit_move(conn, model.name, new)
-    follower.position = new
+            follower.model.project(relevant, cursor)
+    checkpoints.commit_move(conn, follower.model.name, to)
+    follower.position = to
     return True
+
+
+def _begin_move(conn: Connection[Any], follower: _Follower, to: int) -> bool:
+    model = follower.model
+    if checkpoints.begin_move(
+        conn, model.name, old=follower.position, new=to, code_version=model.version,
+        epoch=follower.epoch,
+    ):  # fmt: skip
+        return True
+    conn.execute("ROLLBACK")
+    return False
+
+
+def _park(
+    conn: Connection[Any], follower: _Follower, event: Recorded, error: Exception
+) -> Literal["parked", "moved", "failed"]:
+    """Park the key of an event that fails, and go on after it. `moved`: the checkpoint is elsewhere;
+    `failed`: no key is at fault, or too many are."""
+    if not parking.is_of_key(error):
+        return "failed"
+    model, text = follower.model, f"{type(error).__name__}: {error}"
+    key = follower.key_of(event)
+    if not _begin_move(conn, follower, event.position):
+        return "moved"
+    if not parking.park(conn, model.name, key, event.position, text):
+        conn.execute("ROLLBACK")
+        return "failed"
+    checkpoints.commit_move(conn, model.name, event.position)
+    follower.position = event.position
+    follower.parked |= {key}
+    follower.failures = 0
+    _log.error(
+        "%s parks %s, whose event %d (%s) it fails on: %s; after a fix:"
+        " daybook projections retry %s %s",
+        model.name, key, event.position, event.topic, text, model.name, key, exc_info=error,
+    )  # fmt: skip
+    return "parked"

@@ -44,6 +44,7 @@ def ensure(conn: Connection[Any], model: ReadModel) -> None:
         elif checkpoints.read(conn, model.name) is None:
             # Nobody knows what these tables hold. No code has version 0, so they await a rebuild.
             checkpoints.put(conn, model.name, 0, 0)
+        _let_read(conn, model.name)
 
 
 def exists(conn: Connection[Any], schema: str) -> bool:
@@ -58,6 +59,18 @@ def create(conn: Connection[Any], model: ReadModel, schema: str) -> None:
     with conn.transaction():
         conn.execute(SQL("CREATE SCHEMA {}").format(Identifier(schema)))
         _execute_in(conn, schema, model.tables)
+        _let_read(conn, schema)
+
+
+def _let_read(conn: Connection[Any], schema: str) -> None:
+    """Show a read model to the role that may only read; some schemas are older than that role."""
+    row = conn.execute(
+        "SELECT has_schema_privilege('daybook_reader', %s, 'USAGE')", (schema,)
+    ).fetchone()
+    if row == (True,):
+        return
+    for grant in ("USAGE ON SCHEMA {}", "SELECT ON ALL TABLES IN SCHEMA {}"):
+        conn.execute(SQL("GRANT " + grant + " TO daybook_reader").format(Identifier(schema)))
 
 
 def create_indexes(conn: Connection[Any], model: ReadModel, schema: str) -> None:

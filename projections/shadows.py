@@ -7,10 +7,11 @@ from collections.abc import Callable, Sequence
 from typing import Any
 from uuid import UUID
 
+import psycopg
 from psycopg import Connection
 
 from domain.events import Recorded
-from projections import checkpoints, rebuild_state, schemas
+from projections import checkpoints, parking, rebuild_state, schemas
 from projections.catalogue import ReadModel
 from projections.garbage import gc_paused
 from projections.log import Part, head_position, read_batch
@@ -32,7 +33,14 @@ Progress = Callable[[int, int], None]
 
 
 class RebuildFailedError(Exception):
-    """A `project` raised while filling the shadow, which is gone; the live read model is untouched."""
+    """A `project` raised while filling the shadow, which is gone; the live read model is untouched.
+
+    `name`: the read model whose code it is, None when it is the log that can't be read.
+    """
+
+    def __init__(self, message: str, name: str | None = None) -> None:
+        super().__init__(message)
+        self.name = name
 
 
 class RebuildRefusedError(Exception):
@@ -81,10 +89,20 @@ class Shadow:
         except Exception as error:
             if conn.closed:
                 raise
+            where = (
+                f"between events {events[0].position} and {events[-1].position}"
+                f" ({type(error).__name__}: {error})"
+            )
+            if not _is_of_code(error):
+                raise RebuildRefusedError(
+                    f"the rebuild of {self.name} stopped {where}: see to that and go on with"
+                    f" `daybook projections resume {self.name}`, or drop what is built with `daybook"
+                    f" projections cancel {self.name}`"
+                ) from error
             raise RebuildFailedError(
-                f"{self.name} can't be rebuilt: it fails between events {events[0].position} and"
-                f" {events[-1].position} ({type(error).__name__}: {error}); correct its code, the"
-                " live one is untouched"
+                f"{self.name} can't be rebuilt: it fails {where}; correct its code, the live one is"
+                " untouched",
+                self.name,
             ) from error
 
     def advance(self, conn: Connection[Any], to: int) -> None:
@@ -96,6 +114,13 @@ class Shadow:
                 " without it; drop the schema and rebuild it"
             )
         self.apply(conn, batch, batch[-1].position)
+
+
+def _is_of_code(error: Exception) -> bool:
+    """Whether other code would do better. Else it is the database or the machine, and it may go on."""
+    # A statement that doesn't fit the tables fails for every key, and is the code's all the same.
+    is_wrong_sql = isinstance(error, (psycopg.ProgrammingError, psycopg.InterfaceError))
+    return is_wrong_sql or parking.is_of_key(error)
 
 
 def shadow_of(name: str) -> str:
@@ -178,9 +203,12 @@ def reach(conn: Connection[Any], shadow: Shadow, position: int) -> None:
 
 def await_live(conn: Connection[Any], shadow: Shadow) -> None:
     """Wait for a live read model that is behind the shadow, because it is filled at the same time or
-    went back since. Raises `RebuildRefusedError` when it doesn't come nearer."""
+    went back since, until an operator asks for something. Raises `RebuildRefusedError` when it doesn't
+    come nearer."""
     best, patience_until = -1, 0.0
     while live_position(conn, shadow) < shadow.position:
+        if rebuild_state.requested(conn, shadow.name) is not None:
+            return
         if (now := live_position(conn, shadow)) > best:
             best, patience_until = now, time.monotonic() + _LIVE_PATIENCE_S
         elif time.monotonic() > patience_until:

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from typing import Any
+from contextlib import contextmanager, suppress
+from typing import Any, Literal
 
 import psycopg
 from psycopg import Connection, errors
 
-from projections import checkpoints, rebuild_state, schemas
+from projections import checkpoints, parking, rebuild_state, schemas
 from projections.catalogue import READ_MODELS, ReadModel, read_model
 from projections.checkpoints import Checkpoint
 from projections.connecting import connect
 from projections.log import head_position
 from projections.parity import Parity
-from projections.rebuild_state import Phase
+from projections.rebuild_state import UNFINISHED, Phase, Request
 from projections.shadows import RebuildRefusedError, Shadow, previous_of, shadow_of
 
 _log = logging.getLogger("daybook.rebuild")
@@ -29,8 +29,18 @@ class AlreadyRebuildingError(RebuildRefusedError):
     """Somebody else rebuilds or swaps this read model just now."""
 
 
-def claim(conn: Connection[Any], name: str) -> None:
-    """Be the only one who rebuilds or swaps a read model, for as long as the connection lasts."""
+@contextmanager
+def claimed(conn: Connection[Any], name: str) -> Iterator[None]:
+    """Be the only one who rebuilds or swaps a read model while the block runs.
+
+    Raises `AlreadyRebuildingError`.
+    """
+    _claim(conn, name)
+    with _claim_given_back(conn, name):
+        yield
+
+
+def _claim(conn: Connection[Any], name: str) -> None:
     try:
         with conn.transaction():
             # One that has just ended holds its lock until the server has noticed.
@@ -44,9 +54,27 @@ def claim(conn: Connection[Any], name: str) -> None:
         ) from None
 
 
-def require_no_dependents(conn: Connection[Any], name: str) -> None:
-    """Raises `RebuildRefusedError` when views of others are made of the live tables."""
-    dependents = schemas.dependents(conn, name)
+@contextmanager
+def _claim_given_back(conn: Connection[Any], name: str) -> Iterator[None]:
+    """By the end of the block, so that the next one can begin: a closed connection takes longer."""
+    try:
+        yield
+    finally:
+        with suppress(psycopg.Error):
+            schemas.unlock(conn, schemas.REBUILD_LOCKS, name)
+
+
+def require_swappable(conn: Connection[Any], name: str) -> None:
+    """Raises `RebuildRefusedError` when views of others are made of tables that are to go.
+
+    Those may be of an earlier swap: a view that was made at that moment stayed with its tables.
+    """
+    for schema in (name, previous_of(name), _outdated(name)):
+        _require_no_dependents(conn, name, schema)
+
+
+def _require_no_dependents(conn: Connection[Any], name: str, schema: str) -> None:
+    dependents = schemas.dependents(conn, schema)
     if dependents:
         raise RebuildRefusedError(
             f"{', '.join(dependents)} would be lost with the old tables of {name}: drop them before"
@@ -109,21 +137,20 @@ def _patience_for_drop(conn: Connection[Any], schema: str) -> Iterator[None]:
         yield
 
 
-def drop_outdated(conn: Connection[Any], name: str) -> bool:
-    """Drop what neither serves nor can be rolled back to. False: queries that began before the swap
-    still run."""
-    try:
-        with conn.transaction(), _patience(conn, _outdated(name)):
-            schemas.drop(conn, _outdated(name))
-    except RebuildRefusedError:
-        _log.warning("queries still read %s: it stays until the next rebuild", _outdated(name))
-        return False
-    return True
+def drop_outdated(conn: Connection[Any], name: str) -> None:
+    """Drop what neither serves nor can be rolled back to.
+
+    Raises `RebuildRefusedError` when queries that began before the swap still run, or views are made
+    of it.
+    """
+    with conn.transaction(), _patience(conn, _outdated(name)):
+        _require_no_dependents(conn, name, _outdated(name))
+        schemas.drop(conn, _outdated(name))
 
 
 def swap_in(conn: Connection[Any], shadow: Shadow) -> None:
     """Bring the shadow to where the live read model is and put it in its place; the live one is kept
-    for a rollback."""
+    for a rollback. Raises `RebuildRefusedError` when views were made of the live one meanwhile."""
     name = shadow.name
     with conn.transaction():
         # The rows must be as safe as any before the old ones go.
@@ -133,13 +160,18 @@ def swap_in(conn: Connection[Any], shadow: Shadow) -> None:
         target = 0 if live is None else min(live.position, head_position(conn))
         while shadow.position < target:
             shadow.advance(conn, target)
+        require_swappable(conn, name)
         if schemas.exists(conn, name):
             _set_aside(conn, name, live)
         schemas.rename(conn, shadow.schema, name)
+        parking.forget(conn, name)
         checkpoints.put(conn, name, shadow.position, shadow.model.version)
         checkpoints.notify(conn, name, shadow.position)
         rebuild_state.finish(conn, name, "swapped")
-    drop_outdated(conn, name)
+    try:
+        drop_outdated(conn, name)
+    except RebuildRefusedError as error:
+        _log.warning("%s stays until the next rebuild: %s", _outdated(name), error)
 
 
 def _set_aside(conn: Connection[Any], name: str, live: Checkpoint | None) -> None:
@@ -150,7 +182,9 @@ def _set_aside(conn: Connection[Any], name: str, live: Checkpoint | None) -> Non
     if schemas.exists(conn, previous):
         schemas.rename(conn, previous, _outdated(name))
     schemas.rename(conn, name, previous)
-    checkpoints.put(conn, previous, live.position, live.code_version)
+    parking.forget(conn, previous)
+    parking.move(conn, name, previous)
+    checkpoints.put(conn, previous, live.position, live.code_version, live.parked)
 
 
 def rollback(conninfo: str, name: str, models: Sequence[ReadModel] = READ_MODELS) -> Checkpoint:
@@ -162,9 +196,8 @@ def rollback(conninfo: str, name: str, models: Sequence[ReadModel] = READ_MODELS
     """
     model = read_model(name, models)
     previous, aside = previous_of(model.name), f"{model.name}_aside"
-    with connect(conninfo, "daybook rollback") as conn:
-        claim(conn, name)
-        require_no_dependents(conn, name)
+    with connect(conninfo, "daybook rollback") as conn, claimed(conn, name):
+        _require_no_dependents(conn, name, name)
         with conn.transaction():
             conn.execute("SET LOCAL synchronous_commit TO on")
             live, old = checkpoints.lock(conn, name), checkpoints.lock(conn, previous)
@@ -175,8 +208,11 @@ def rollback(conninfo: str, name: str, models: Sequence[ReadModel] = READ_MODELS
             schemas.rename(conn, name, aside)
             schemas.rename(conn, previous, name)
             schemas.rename(conn, aside, previous)
-            checkpoints.put(conn, previous, live.position, live.code_version)
-            checkpoints.put(conn, name, old.position, old.code_version)
+            parking.move(conn, name, aside)
+            parking.move(conn, previous, name)
+            parking.move(conn, aside, previous)
+            checkpoints.put(conn, previous, live.position, live.code_version, live.parked)
+            checkpoints.put(conn, name, old.position, old.code_version, old.parked)
             checkpoints.notify(conn, name, old.position)
     return old
 
@@ -186,15 +222,7 @@ def pause(conninfo: str, name: str, models: Sequence[ReadModel] = READ_MODELS) -
 
     Raises `UnknownReadModelError`, `RebuildRefusedError` and `psycopg.Error`.
     """
-    with connect(conninfo, "daybook pause") as conn:
-        found = rebuild_state.find(conn, read_model(name, models).name)
-        if found is None or not found.is_unfinished:
-            raise RebuildRefusedError(f"no rebuild of {name} is under way")
-        if schemas.try_lock(conn, schemas.REBUILD_LOCKS, name):
-            rebuild_state.finish(conn, name, "paused")
-            return True
-        rebuild_state.request(conn, name, "pause")
-        return False
+    return _stop(conninfo, read_model(name, models).name, "pause", UNFINISHED)
 
 
 def cancel(conninfo: str, name: str, models: Sequence[ReadModel] = READ_MODELS) -> bool:
@@ -203,12 +231,37 @@ def cancel(conninfo: str, name: str, models: Sequence[ReadModel] = READ_MODELS) 
 
     Raises `UnknownReadModelError`, `RebuildRefusedError` and `psycopg.Error`.
     """
-    with connect(conninfo, "daybook cancel") as conn:
-        found = rebuild_state.find(conn, read_model(name, models).name)
-        if found is None or not (found.is_unfinished or found.phase == "different"):
-            raise RebuildRefusedError(f"no rebuild of {name} is under way")
-        if schemas.try_lock(conn, schemas.REBUILD_LOCKS, name):
-            drop_shadow(conn, name, "cancelled")
-            return True
-        rebuild_state.request(conn, name, "cancel")
-        return False
+    return _stop(conninfo, read_model(name, models).name, "cancel", (*UNFINISHED, "different"))
+
+
+def _stop(conninfo: str, name: str, what: Request, phases: Sequence[Phase]) -> bool:
+    with connect(conninfo, f"daybook {what}") as conn:
+        _require_phase(conn, name, phases)
+        if not schemas.try_lock(conn, schemas.REBUILD_LOCKS, name):
+            if rebuild_state.request(conn, name, what):
+                return False
+            _claim(conn, name)  # it is over, and whoever did it is about to let go
+        with _claim_given_back(conn, name):
+            _require_phase(conn, name, phases)  # whoever had it may have ended it since
+            _act(conn, name, what)
+        return True
+
+
+def _require_phase(conn: Connection[Any], name: str, phases: Sequence[Phase]) -> None:
+    found = rebuild_state.find(conn, name)
+    if found is None or found.phase not in phases:
+        raise RebuildRefusedError(f"no rebuild of {name} is under way")
+
+
+def obey(conn: Connection[Any], name: str) -> Literal["paused", "cancelled"] | None:
+    """Under the claim, do what an operator has asked for; answers what became of the rebuild."""
+    what = rebuild_state.requested(conn, name)
+    return None if what is None else _act(conn, name, what)
+
+
+def _act(conn: Connection[Any], name: str, what: Request) -> Literal["paused", "cancelled"]:
+    if what == "pause":
+        rebuild_state.finish(conn, name, "paused")
+        return "paused"
+    drop_shadow(conn, name, "cancelled")
+    return "cancelled"

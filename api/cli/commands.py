@@ -10,7 +10,18 @@ import psycopg
 import typer
 from rich.console import Console
 
-from api.cli import audit, bench, config, imports, ledger, projections, replay, serving
+from api.cli import (
+    audit,
+    bench,
+    config,
+    doctor,
+    export,
+    imports,
+    ledger,
+    projections,
+    replay,
+    serving,
+)
 from api.local.errors import LocalServerError
 from api.server import PortInUseError
 from api.settings import SettingsError, load_settings
@@ -19,7 +30,10 @@ from application.ledger import WriteFailedError
 from domain.refusals import Refusal
 from migrations.runner import MigrationError
 from projections.catalogue import UnknownReadModelError
+from projections.exporting.errors import ExportError
+from projections.files import ModelFileError
 from projections.log import UnreadableEventError
+from projections.parking import RetryRefusedError
 from projections.rebuild import RebuildFailedError, RebuildRefusedError
 from projections.rebuild_state import SupersededError
 
@@ -44,20 +58,25 @@ config.add_to(app)
 app.add_typer(imports.app, name="import", help="Import bank statements and files of transfers.")
 ledger.add_to(app)
 replay.add_to(app)
+export.add_to(app)
 app.add_typer(
     projections.app, name="projections", help="The read models: look at them, rebuild them."
 )
 app.add_typer(
     audit.app, name="audit", help="Prove that nothing was altered: verify, sign, prove, check."
 )
+doctor.add_to(app)
 bench.add_to(app)
 
 _SAID_PLAINLY = (
     AuditError,
+    ExportError,
     LocalServerError,
     PortInUseError,
     SettingsError,
     MigrationError,
+    RetryRefusedError,
+    ModelFileError,
     UnknownReadModelError,
     RebuildFailedError,
     RebuildRefusedError,

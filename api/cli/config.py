@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from typing import Annotated
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 
 import psycopg
 import typer
+from psycopg.conninfo import conninfo_to_dict
 
 from api import wiring
 from api.cli.output import Json, show
@@ -14,6 +16,9 @@ from migrations import runner
 
 migrate_app = typer.Typer(no_args_is_help=True)
 config_app = typer.Typer(no_args_is_help=True)
+
+READER = "daybook_reader"
+"""The role for analysts, made by the migrations: it may read events and read models, nothing else."""
 
 
 def add_to(app: typer.Typer) -> None:
@@ -75,14 +80,45 @@ def database_url(
     superuser: Annotated[
         bool, typer.Option("--superuser", help="As the owner, who may migrate.")
     ] = False,
+    reader: Annotated[
+        bool,
+        typer.Option("--reader", help=f"As {READER}, who sees events and read models only."),
+    ] = False,
 ) -> None:
     """Print the connection string of the database, for psql for example.
 
     The embedded Postgres is reachable while `daybook up` runs.
     """
+    if superuser and reader:
+        raise typer.BadParameter("give --superuser or --reader, not both")
     settings = load_settings()
-    if settings.DATABASE_URL is not None:
-        typer.echo(settings.admin_url if superuser else settings.DATABASE_URL)
-        return
     with wiring.database(settings) as (conninfo, admin_url):
-        typer.echo(admin_url if superuser else conninfo)
+        if reader:
+            typer.echo(as_user(conninfo, READER))
+        else:
+            typer.echo(admin_url if superuser else conninfo)
+    if reader and settings.DATABASE_URL is not None:
+        typer.echo(
+            f"{READER} has no password of its own at first: the owner of the database gives it one"
+            f" with ALTER ROLE {READER} PASSWORD '...'; put it into PGPASSWORD or ~/.pgpass",
+            err=True,
+        )
+
+
+def as_user(url: str, user: str) -> str:
+    """A connection string for the same database as another user, without a password."""
+    parts, known = urlsplit(url), conninfo_to_dict(url)
+    kept = [
+        (name, value)
+        for name, value in parse_qsl(parts.query, keep_blank_values=True)
+        if name not in ("user", "password")
+    ]
+    # Without a name of its own a database is called as its user is.
+    is_named = "dbname" in known or "user" not in known
+    return urlunsplit(
+        parts._replace(
+            netloc=f"{user}@{parts.netloc.rpartition('@')[2]}",
+            path=parts.path if is_named else f"/{quote(str(known['user']), safe='')}",
+            query=urlencode(kept, quote_via=quote, safe=""),
+        )
+    )

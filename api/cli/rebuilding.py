@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import psycopg
 import typer
+from psycopg import AsyncConnection
 from rich.console import Console
 from rich.live import Live
 from rich.progress import (
@@ -23,19 +24,22 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
-from api import wiring
 from api.cli.output import Json, show
+from api.cli.own_models import Chosen, choose, ready_database
 from api.cli.reading import read
 from api.rebuild_views import parity_in_words, rebuild_view
-from api.settings import load_settings
 from projections import rebuild_state, swapping
-from projections.catalogue import READ_MODELS, read_model
+from projections.catalogue import READ_MODELS, ReadModel
 from projections.rebuild import Options, Rebuilt, rebuild_many
+from projections.rebuild_state import Rebuild
 
 _POLL_S = 0.5
 
-Name = Annotated[str, typer.Argument(help="The read model's name.")]
-Names = Annotated[list[str], typer.Argument(help="Names of read models; the log is read once.")]
+Name = Annotated[str, typer.Argument(help="The read model's name, or the .py file of your own.")]
+Names = Annotated[
+    list[str],
+    typer.Argument(help="Names of read models, or .py files of your own; the log is read once."),
+]
 Throttle = Annotated[
     int | None, typer.Option(help="At most so many events a second.", min=1, show_default=False)
 ]
@@ -50,7 +54,7 @@ def add_to(app: typer.Typer) -> None:
 
 def rebuild(
     names: Names,
-    parallel: Annotated[int, typer.Option(help="Processes that read the log.", min=1)] = 1,
+    parallel: Annotated[int, typer.Option(help="Processes that read the log.", min=1, max=64)] = 1,
     throttle: Throttle = None,
     accept_differences: Annotated[
         bool, typer.Option(help="Swap even when rows differ, because the code was corrected.")
@@ -80,30 +84,37 @@ def resume(names: Names, throttle: Throttle = None, as_json: Json = False) -> No
 
 def pause(name: Name) -> None:
     """Have a rebuild stop until it is resumed."""
-    with wiring.ready_database(load_settings()) as conninfo:
-        done = swapping.pause(conninfo, name)
-    typer.echo(f"{name}: {'paused' if done else 'pauses after the events in hand'}")
+    chosen, model = _the_one(name)
+    with ready_database(chosen) as conninfo:
+        done = swapping.pause(conninfo, model.name, chosen.models)
+    typer.echo(f"{model.name}: {'paused' if done else 'pauses after the events in hand'}")
 
 
 def cancel(name: Name) -> None:
     """Give a rebuild up, and drop what it has built."""
-    with wiring.ready_database(load_settings()) as conninfo:
-        done = swapping.cancel(conninfo, name)
-    typer.echo(f"{name}: {'cancelled' if done else 'is cancelled after the events in hand'}")
+    chosen, model = _the_one(name)
+    with ready_database(chosen) as conninfo:
+        done = swapping.cancel(conninfo, model.name, chosen.models)
+    typer.echo(f"{model.name}: {'cancelled' if done else 'is cancelled after the events in hand'}")
 
 
 def rollback(name: Name) -> None:
     """Put the tables back that the last rebuild replaced; a second time swaps again."""
-    with wiring.ready_database(load_settings()) as conninfo:
-        now = swapping.rollback(conninfo, name)
-    typer.echo(f"{name}: rolled back to position {now.position}")
-    version = read_model(name).version
-    if now.code_version != version:
+    chosen, model = _the_one(name)
+    with ready_database(chosen) as conninfo:
+        now = swapping.rollback(conninfo, model.name, chosen.models)
+    typer.echo(f"{model.name}: rolled back to position {now.position}")
+    if now.code_version != model.version:
         typer.echo(
-            f"{name} was built by version {now.code_version}, code is version {version}: it stands"
-            " still until it is rebuilt or that version runs",
+            f"{model.name} was built by version {now.code_version}, code is version {model.version}:"
+            " it stands still until it is rebuilt or that version runs",
             err=True,
         )
+
+
+def _the_one(word: str) -> tuple[Chosen, ReadModel]:
+    chosen = choose([word])
+    return chosen, chosen.models[0]
 
 
 def status(
@@ -122,9 +133,18 @@ def status(
 
 
 def _status() -> list[dict[str, Any]]:
-    names = [model.name for model in READ_MODELS]
-    found = read(lambda conn: rebuild_state.find_all(conn, names), fresh=False)
+    found = read(_rebuilds, fresh=False)
     return [{**rebuild_view(one), "is_running": one.is_running} for one in found]
+
+
+async def _rebuilds(conn: AsyncConnection[Any]) -> list[Rebuild]:
+    """The last rebuild of every read model, those of people's own at the end."""
+    product = [model.name for model in READ_MODELS]
+    others = await conn.execute(
+        "SELECT name FROM rebuilds WHERE NOT name = ANY(%s) ORDER BY name", (product,)
+    )
+    own = [name for (name,) in await others.fetchall()]
+    return await rebuild_state.find_all(conn, [*product, *own])
 
 
 def _table(rows: list[dict[str, Any]]) -> Table:
@@ -134,13 +154,15 @@ def _table(rows: list[dict[str, Any]]) -> Table:
     return table
 
 
-def _run(names: list[str], options: Options, as_json: bool) -> None:
-    with wiring.ready_database(load_settings()) as conninfo, _bar(conninfo, names) as progress:
+def _run(words: list[str], options: Options, as_json: bool) -> None:
+    chosen = choose(words)
+    names = chosen.names
+    with ready_database(chosen) as conninfo, _bar(conninfo, names) as progress:
         try:
-            done = rebuild_many(conninfo, names, progress, options=options)
+            done = rebuild_many(conninfo, names, progress, chosen.models, options)
         except KeyboardInterrupt:
             typer.echo(
-                "interrupted; to go on: daybook projections resume " + " ".join(names), err=True
+                "interrupted; to go on: daybook projections resume " + " ".join(words), err=True
             )
             raise
     show([_row(one) for one in done], ("name", "outcome", "events", "seconds", "events_per_s",
@@ -151,14 +173,16 @@ def _run(names: list[str], options: Options, as_json: bool) -> None:
     different = [one for one in done if one.outcome == "different"]
     if different:
         if not options.only_verify:
-            typer.echo(_advice(different), err=True)
+            typer.echo(chosen.with_files(_advice(different)), err=True)
         raise typer.Exit(1)
 
 
 def _advice(different: list[Rebuilt]) -> str:
-    name = different[0].name
+    name, parity = different[0].name, different[0].parity
+    emptied = [] if parity is None else parity.emptied
+    why = f", {', '.join(emptied)} came out empty" if emptied else ""
     return (
-        f"not swapped; the rebuilt rows are in the schema {name}_shadow. If the new rows are right:"
+        f"not swapped{why}; the rebuilt rows are in the schema {name}_shadow. If the new rows are right:"
         f" daybook projections rebuild {name} --accept-differences; to drop them:"
         f" daybook projections cancel {name}"
     )

@@ -11,16 +11,17 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 from pydantic import Field
 
 from api import views
-from api.models import In
+from api.models import Id, In
 from api.paging import complete
 from api.problems import ProblemError
 from api.rebuild_views import rebuild_view
 from api.responses import ProjectionDetailOut, ProjectionsOut, problems
 from api.state import Running
 from api.writing import json_response
-from projections import log, rebuild_state
+from projections import log, parking, rebuild_state
 from projections.catalogue import READ_MODELS, ReadModel, UnknownReadModelError, read_model
-from projections.health import ModelStatus, status
+from projections.health import ModelStatus, status, status_of_others
+from projections.parking import RetryRefusedError
 from projections.rebuild import Options
 from projections.rebuilder import ask
 from projections.shadows import RebuildRefusedError
@@ -37,7 +38,7 @@ async def list_projections(state: Running) -> Response:
     """Every read model's position, its lag behind the log in events and seconds, and its health."""
     async with state.pool.connection() as conn:
         head = await log.head(conn)
-        found = await status(conn)
+        found = [*await status(conn), *await status_of_others(conn)]
     return json_response({**complete([_view(s) for s in found]), "position": head})
 
 
@@ -120,6 +121,20 @@ _route(
 )  # fmt: skip
 
 
+class RetryIn(In):
+    """Which key to retry; all of them without one."""
+
+    key: Id | None = None
+
+
+@router.post("/{name}/retry", response_model=ProjectionDetailOut, responses=problems(400, 404, 409))
+async def retry_projection(name: str, state: Running, body: RetryIn | None = None) -> Response:
+    """Show what the read model has left out of parked keys, once its code is corrected; `parked_keys`
+    tells those that it still fails on, and why."""
+    key = None if body is None else body.key
+    return await _asked(name, state, parking.retry, key, status=200)
+
+
 async def _asked(
     name: str, state: Running, act: Callable[..., object], *args: object, status: int = 202
 ) -> Response:
@@ -129,6 +144,8 @@ async def _asked(
         await asyncio.to_thread(act, state.pool.conninfo, name, *args)
     except RebuildRefusedError as error:
         raise ProblemError("rebuild_refused", why=str(error)) from error
+    except RetryRefusedError as error:
+        raise ProblemError("retry_refused", why=str(error)) from error
     answer = json_response(await _detail(name, state))
     answer.status_code = status
     return answer
@@ -147,7 +164,12 @@ async def _detail(name: str, state: Running) -> dict[str, object]:
     async with state.pool.connection() as conn:
         (found,) = await status(conn, [model])
         last = await rebuild_state.find_all(conn, [name])
-    return {**_view(found), "rebuild": rebuild_view(last[0]) if last else None}
+        left_out = await parking.parked(conn, name)
+    return {
+        **_view(found),
+        "rebuild": rebuild_view(last[0]) if last else None,
+        "parked_keys": [one._asdict() for one in left_out],
+    }
 
 
 def _view(s: ModelStatus) -> dict[str, object]:
@@ -160,4 +182,5 @@ def _view(s: ModelStatus) -> dict[str, object]:
         "error": s.error,
         "built_by_version": s.built_by,
         "code_version": s.code_version,
+        "parked": s.parked,
     }

@@ -7,7 +7,7 @@ from random import Random
 from tests.crash.checks import assert_nothing_lost
 from tests.crash.conftest import Up
 from tests.crash.load import Load, open_accounts
-from tests.support.processes import Daybook, are_gone, end, tree, wait_until_ready
+from tests.support.processes import Daybook, are_gone, end, names, tree, wait_until_ready
 from tests.support.waiting import until
 
 ROUNDS = 2
@@ -34,7 +34,7 @@ def test_a_killed_daybook_leaves_no_process_and_loses_nothing(
 
 def kill_and_look_behind(daybook: Daybook) -> None:
     everything = tree(daybook.pid)
-    assert "postgres" in {process.name() for process in everything}
+    assert "postgres" in names(everything)
     daybook.kill()
     try:
         until(lambda: are_gone(everything))

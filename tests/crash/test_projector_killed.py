@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from random import Random
 from typing import Any
@@ -13,7 +14,7 @@ from projections.log import head_position
 from tests.conftest import Database
 from tests.crash.checks import assert_read_models_are_folds
 from tests.projections.histories import WHO, busy_history, recorded
-from tests.projections.running import NAMES, caught_up, holders, position
+from tests.projections.running import NAMES, caught_up, holders, position, runners
 from tests.support.ledgers import pay
 from tests.support.processes import projector
 
@@ -39,6 +40,25 @@ def test_read_models_of_a_killed_projector_have_everything_once(
         process.wait_for(lambda: holders(conn, NAMES[0]) not in ([], killed))
         assert process.stop() == 0
         assert_read_models_are_folds(database, recorded(conn))
+
+
+def test_one_that_stands_by_goes_on_where_a_killed_one_was(
+    database: Database, random: Random
+) -> None:
+    with database.connect() as conn, projector(database) as first:
+        first.wait_for(lambda: holders(conn, NAMES[0]))
+        killed = holders(conn, NAMES[0])
+        with projector(database) as second, ThreadPoolExecutor() as threads:
+            second.wait_for(lambda: runners(database) == 2)
+            filling = threads.submit(fill, database, random)
+            target = random.randint(1, 2 * TRANSFERS)
+            first.wait_for(partial(is_at, conn, random.choice(NAMES), target))
+            first.kill()
+            filling.result()
+            caught_up(conn)
+            second.wait_for(lambda: holders(conn, NAMES[0]) not in ([], killed))
+            assert_read_models_are_folds(database, recorded(conn))
+            assert second.stop() == 0
 
 
 def is_at(conn: Connection[Any], name: str, target: int) -> bool:

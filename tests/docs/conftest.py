@@ -60,7 +60,8 @@ def reader() -> Iterator[Reader]:
     installed.parent.mkdir(parents=True)
     installed.write_text(f'#!/bin/sh\nexec "{sys.executable}" -P -m api.cli "$@"\n')
     installed.chmod(0o755)
-    shutil.copytree(ROOT / "api" / "samples", folder / "api" / "samples")
+    for shown in ("api/samples", "docs/examples"):
+        shutil.copytree(ROOT / shown, folder / shown)
     with Daybook("up", settings=reader.settings) as daybook:
         wait_until_ready(daybook, reader.port)
         yield reader

@@ -18,6 +18,8 @@ from api.local import cluster
 from api.local.postgres import EmbeddedPostgres
 from migrations import runner
 from migrations.runner import Migration, MigrationError
+from projections.catalogue import READ_MODELS
+from projections.schemas import create, ensure
 from tests.support.waiting import until
 
 HEAD = len(runner.load())
@@ -62,6 +64,22 @@ def test_up_down_and_up_again_leaves_the_same_schema(
     assert schema(url) == bare
     runner.up(conn)
     assert schema(url) == first
+
+
+def test_the_way_down_takes_read_models_along_and_what_rebuilds_left(
+    url: str, conn: psycopg.Connection[Any]
+) -> None:
+    runner.status(conn)
+    bare = schema(url)
+    runner.up(conn)
+    conn.execute("SET ROLE daybook")
+    for model in READ_MODELS:
+        ensure(conn, model)
+        for left in ("shadow", "previous", "outdated"):
+            create(conn, model, f"{model.name}_{left}")
+    conn.execute("RESET ROLE")
+    runner.down(conn, HEAD)
+    assert schema(url) == bare
 
 
 def test_each_step_down_can_be_gone_up_again(url: str, conn: psycopg.Connection[Any]) -> None:

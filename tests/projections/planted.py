@@ -33,12 +33,12 @@ def noted(conn: psycopg.Connection[Any]) -> list[int]:
     return [p for (p,) in conn.execute("SELECT position FROM journal.noted ORDER BY 1")]
 
 
-def failing(model: ReadModel, at: int) -> ReadModel:
-    """The read model with a project that can't do the event at a position."""
+def failing(model: ReadModel, *at: int, error: type[Exception] = ZeroDivisionError) -> ReadModel:
+    """The read model with a project that can't do the events at some positions."""
 
     def project(batch: Sequence[Recorded], db: psycopg.Cursor[Any]) -> None:
         model.project(batch, db)
-        if any(event.position == at for event in batch):
-            raise ZeroDivisionError("out of order")
+        if any(event.position in at for event in batch):
+            raise error("out of order")
 
     return replace(model, project=project)

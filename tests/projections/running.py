@@ -37,7 +37,7 @@ def running(url: str, models: Sequence[ReadModel] = READ_MODELS) -> Iterator[Non
         yield
     finally:
         stop.set()
-        thread.join(20)
+        thread.join(60)
         assert not thread.is_alive(), "the runner does not stop"
 
 
@@ -101,6 +101,17 @@ def holders(conn: psycopg.Connection[Any], name: str) -> list[int]:
         (RUNNER_LOCKS, lock_key(name)),
     )
     return [pid for (pid,) in found]
+
+
+def runners(database: Database) -> int:
+    """Connections of runners, be it of those that work or of those that stand by."""
+    with database.connect() as conn:
+        row = conn.execute(
+            "SELECT count(*) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND application_name = 'daybook runner'"
+        ).fetchone()
+    assert row is not None
+    return int(row[0])
 
 
 def end_connections(database: Database, name: str) -> None:

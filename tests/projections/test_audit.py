@@ -106,6 +106,7 @@ def audited(events: list[Recorded]) -> list[AuditRow]:
 
 
 def search_all(url: str, size: int = 1_000, **wanted: Any) -> list[AuditRow]:
+    """Page after page; one may be short when several things are wanted."""
     found: list[AuditRow] = []
     before = None
     while True:
@@ -115,7 +116,7 @@ def search_all(url: str, size: int = 1_000, **wanted: Any) -> list[AuditRow]:
         before = page.next_before
         if before is None:
             return found
-        assert len(page.rows) == size
+        assert len(page.rows) == size or len(wanted) > 1
 
 
 def test_every_event_is_there_in_words_live_and_rebuilt(
@@ -159,9 +160,11 @@ def busy(database: Database, ledger: Ledger, conn: psycopg.Connection[Any]) -> l
     return audited(recorded(conn))
 
 
+@pytest.mark.parametrize("scan", [queries.MAX_SCAN, 4])
 def test_search_finds_by_each_filter_and_by_several(
-    busy: list[AuditRow], database: Database
+    busy: list[AuditRow], database: Database, scan: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(queries, "MAX_SCAN", scan)
     some = busy[len(busy) // 2]
     stream = next(r for r in busy if r.topic == "transfer.captured")
     assert stream.account_id is not None
@@ -193,7 +196,6 @@ def test_search_finds_by_each_filter_and_by_several(
             ),
         ),
         ({"actor": "nobody"}, lambda r: False),
-        ({"correlation_id": ""}, lambda r: r.correlation_id == ""),
         ({"stream_id": uuid4()}, lambda r: False),
     ]
     for wanted, matches in cases:

@@ -18,18 +18,24 @@ from domain.accounts import Credited, Debited, Opened
 from domain.catalogue import AggregateState
 from domain.events import Recorded
 from domain.statements import Imported, RecordStatement
-from projections import histories
+from projections import histories, log
 from projections.balances import past as balances
-from projections.balances import projection
+from projections.balances import projection, queries
 from projections.balances.queries import CurrencyTotals, TrialBalance
+from projections.entries import queries as entries
+from projections.entries.queries import EntryRow
 from projections.transfers import past as transfers
 from projections.transfers.queries import TransferRow
 from tests.conftest import Database
 from tests.projections.histories import busy_history, fold, open_accounts, recorded, write
 from tests.projections.running import ask, caught_up, project_all, running
+from tests.projections.test_balances import A_MICROSECOND, accounts_at
+from tests.projections.test_entries import entries_of
 from tests.projections.test_transfers import transfers_by_fold
 
 Answer = TypeVar("Answer")
+
+MOMENTS = 200
 
 
 async def _each(
@@ -184,3 +190,45 @@ def test_a_statement_has_a_state_as_well(database: Database, ledger: Ledger) -> 
     (id_,) = write(ledger, [RecordStatement(uuid4(), imported)])
     found = ask(database.url, histories.state_at, id_, 1)
     assert (found.event.data, found.before) == (imported, None)
+
+
+def test_all_that_is_asked_of_a_position_or_a_time_is_a_fold_up_to_it(
+    database: Database,
+    ledger: Ledger,
+    conn: psycopg.Connection[Any],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(projection, "MARK_EVERY", 64)
+    busy_history(ledger, transfers=150)
+    project_all(database.url)
+    events, random, url = recorded(conn), Random(8), database.url
+    times = [random.choice(events).recorded_at + random.randint(-1, 1) * A_MICROSECOND
+             for _ in range(MOMENTS)]  # fmt: skip
+    by_time = [sum(1 for event in events if event.recorded_at <= at) for at in times]
+    assert ask_each(url, log.position_at, [(at,) for at in times]) == by_time
+    positions = by_time + [random.randint(0, len(events)) for _ in range(MOMENTS)]
+
+    folded = {position: accounts_at(events, position) for position in positions}
+    ids = random.choices(list(accounts_at(events, len(events))), k=len(positions))
+    places = list(zip(ids, positions, strict=True))
+    wanted = [folded[position].get(id_) for id_, position in places]
+    assert ask_each(url, queries.account_at_position, places) == wanted
+    at_times = list(zip(ids[:MOMENTS], times, strict=True))
+    assert ask_each(url, queries.account_at_time, at_times) == wanted[:MOMENTS]
+    lines = ask_each(url, entries_then, places)
+    assert lines == [entries_of(events[:position], id_) for id_, position in places]
+
+    moved = {position: transfers_by_fold(events[:position]) for position in positions}
+    now = random.choices(list(transfers_by_fold(events).values()), k=len(positions))
+    asked = list(zip(now, positions, strict=True))
+    assert ask_each(url, transfers.as_of, asked) == [moved[p].get(row.id) for row, p in asked]
+    totals = ask_each(url, balances.trial_balance_at, [(position,) for position in positions])
+    assert totals == [totals_by_fold(events, position) for position in positions]
+
+
+async def entries_then(
+    conn: AsyncConnection[Any], account_id: UUID, position: int
+) -> list[EntryRow]:
+    """An account's lines as of a position, as the API asks for them."""
+    page = await entries.list_entries(conn, account_id, limit=10_000, before=position + 1)
+    return page.rows

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import psycopg
 import pytest
+from msgspec.structs import replace
 
 from application.ledger import Ledger
 from projections import rebuild_state
+from projections.catalogue import READ_MODELS, ReadModel, read_model
 from projections.rebuild import Options, rebuild
 from projections.rebuilder import Rebuilder, ask
 from projections.shadows import RebuildRefusedError
@@ -21,9 +24,9 @@ from tests.support.waiting import until
 
 
 @contextmanager
-def rebuilder(database: Database) -> Iterator[None]:
+def rebuilder(database: Database, models: Sequence[ReadModel] = READ_MODELS) -> Iterator[None]:
     stop = threading.Event()
-    thread = threading.Thread(target=Rebuilder(database.url).run, args=(stop,))
+    thread = threading.Thread(target=Rebuilder(database.url, models).run, args=(stop,))
     thread.start()
     try:
         yield
@@ -69,7 +72,7 @@ def test_a_rebuild_that_differs_waits_for_an_operator(
 def test_stopped_in_the_middle_it_is_left_to_the_next(
     database: Database, ledger: Ledger, conn: psycopg.Connection[object]
 ) -> None:
-    open_accounts(ledger, 10)
+    open_accounts(ledger, 40)  # some seconds of work
     project_all(database.url)
 
     def is_begun() -> bool:
@@ -84,3 +87,18 @@ def test_stopped_in_the_middle_it_is_left_to_the_next(
         ask(database.url, "entries", Options(only_verify=True))
     done = rebuild(database.url, "entries", no_progress)
     assert (done.outcome, done.events < done.position) == ("swapped", True)
+
+
+def dying(batch: object, db: object) -> None:
+    os._exit(9)
+
+
+def test_one_whose_process_dies_does_not_keep_the_others_waiting(
+    database: Database, ledger: Ledger, conn: psycopg.Connection[object]
+) -> None:
+    open_accounts(ledger, 3)
+    for name in ("balances", "entries"):
+        ask(database.url, name)
+    with rebuilder(database, [replace(read_model("balances"), project=dying), READ_MODELS[1]]):
+        until(lambda: state(conn, "entries") == "swapped")
+    until(lambda: state(conn, "balances") == "interrupted")

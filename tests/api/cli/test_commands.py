@@ -22,14 +22,14 @@ PLAIN: dict[str, tuple[str, ...]] = {
     "projections list": ("balances", "entries", "transfers", "audit", "not running"),
     "projections rebuild balances": ("events_per_s", "swapped"),
     "projections verify balances": ("events_per_s", "verified"),
-    "projections status": ("balances", "events_total"),
+    "projections status": ("name", "events_total"),
     "migrate status": ("event_log", "write_side", "read_side"),
 }
 """Commands that need no more words and print a table, and words that it must have."""
 
 ELSEWHERE = {
     "projections show", "projections pause", "projections resume", "projections cancel",
-    "projections rollback",
+    "projections rollback", "projections run", "projections retry", "doctor", "export",
     "balance", "replay", "events tail", "migrate up", "migrate down", "config database-url", "up", "serve",
     "project", "bench",
 }  # fmt: skip
@@ -147,7 +147,7 @@ def test_a_wrong_word_is_answered_with_the_right_ones(
 
 def test_an_unknown_read_model_is_answered_with_the_known_ones(ledgered: Ledgered) -> None:
     said = ledgered.daybook.here.refused(1, "projections", "rebuild", "ledger")
-    assert said.endswith("there are: balances, entries, transfers, audit")
+    assert "there are: balances, entries, transfers, audit, and one of your own by its file" in said
 
 
 def test_help_lists_the_commands(ledgered: Ledgered) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 
+from api.cli.replay import _line
 from tests.api.cli.conftest import Ledgered
 
 
@@ -47,3 +49,14 @@ def test_what_nobody_can_tell_is_refused(ledgered: Ledgered) -> None:
     assert "There is no stream" in refused(1, "replay", "00000000-0000-4000-8000-000000000000")
     assert "give one of" in refused(2, *stream, "--version", 1, "--position", 1)
     assert "RFC 3339" in refused(2, *stream, "--at", "tomorrow")
+
+
+def test_what_was_stored_does_not_move_the_cursor() -> None:
+    row = {
+        "version": 2, "recorded_at": datetime(2026, 1, 1, tzinfo=UTC), "actor": "x\x1b[2J",
+        "summary": "paid\n     3  admin: voided\x9b1A\u202e", "causation_id": "", "correlation_id": "",
+        "command_id": "",
+    }  # fmt: skip
+    line = _line(row)
+    assert line.endswith("x [2J: paid 3 admin: voided 1A")
+    assert line.isprintable()

@@ -12,7 +12,7 @@ import pytest
 from application.ledger import Ledger
 from tests.api.cli.conftest import Ledgered
 from tests.conftest import Database
-from tests.projections.running import caught_up
+from tests.projections.running import caught_up, runners
 from tests.support.ledgers import open_account
 from tests.support.processes import Daybook, api, free_port, projector, settings_of
 
@@ -49,16 +49,6 @@ def test_a_second_projector_stands_by_and_takes_over(database: Database) -> None
             open_account(ledger)
             caught_up(conn)
             assert second.stop() == 0
-
-
-def runners(database: Database) -> int:
-    with database.connect() as conn:
-        row = conn.execute(
-            "SELECT count(*) FROM pg_stat_activity"
-            " WHERE datname = current_database() AND application_name = 'daybook runner'"
-        ).fetchone()
-    assert row is not None
-    return int(row[0])
 
 
 def test_a_port_in_use_is_refused(ledgered: Ledgered) -> None:

@@ -17,6 +17,7 @@ from tests.support.processes import (
     Daybook,
     are_gone,
     free_port,
+    names,
     settings_of,
     tree,
     wait_until_ready,
@@ -54,7 +55,7 @@ def log_of(daybook: Daybook, port: int) -> int:
 
 def stops(daybook: Daybook, number: int) -> None:
     everything = tree(daybook.pid)
-    assert {p.name() for p in everything} > {"postgres"}
+    assert names(everything) > {"postgres"}
     assert daybook.stop(number) == 0
     assert are_gone(everything)
 
@@ -84,7 +85,7 @@ def test_it_uses_another_postgres(database: Database, folder: Path) -> None:
         "up", "--no-demo", settings=settings_of(database) | {"PORT": str(port)}, cwd=folder
     ) as daybook:
         daybook.says("Daybook runs at")
-        assert [p.name() for p in tree(daybook.pid) if "postgres" in p.name()] == []
+        assert not [name for name in names(tree(daybook.pid)) if "postgres" in name]
         answer = httpx2.get(f"http://127.0.0.1:{port}/api/accounts")
         assert answer.json()["data"] == []
         assert daybook.stop() == 0

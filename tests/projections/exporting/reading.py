@@ -1,0 +1,91 @@
+"""Reads an export as its users do, from all files that are there, and says what should be in it."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import msgspec
+import pyarrow.parquet
+from msgspec.structs import fields
+
+from domain import catalogue
+from domain.events import Recorded
+from projections.exporting import exporter
+from projections.exporting.exporter import Exported
+from projections.exporting.writing import Format
+
+Rows = dict[str, list[dict[str, Any]]]
+"""Rows by position, by topic."""
+
+_ORIGIN = ("actor", "correlation_id", "causation_id", "command_id")
+
+
+def export(
+    url: str, folder: Path, format: Format = "parquet", since: int | None = None
+) -> Exported:
+    return exporter.export(url, folder, lambda done, total: None, format=format, since=since)
+
+
+def manifest(folder: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((folder / "_manifest.json").read_text())
+    return found
+
+
+def exported_rows(folder: Path) -> Rows:
+    """What a reader of all data files finds, whatever the manifest says; JSON in text is decoded."""
+    rows: defaultdict[str, list[dict[str, Any]]] = defaultdict(list)
+    for path in folder.glob("topic=*/month=*/[!.]*"):
+        topic, month = path.relative_to(folder).parts[:2]
+        for row in _read(path):
+            assert row["recorded_at"].strftime("month=%Y-%m") == month
+            if "metadata" in row:
+                row["metadata"] = json.loads(row["metadata"])
+            rows[topic.removeprefix("topic=")].append(row)
+    return {topic: sorted(found, key=lambda row: row["position"]) for topic, found in rows.items()}
+
+
+def expected_rows(events: list[Recorded]) -> Rows:
+    """What an export of these events must hold."""
+    rows: defaultdict[str, list[dict[str, Any]]] = defaultdict(list)
+    for event in events:
+        origin = msgspec.json.decode(event.metadata)
+        rows[event.data.topic].append(
+            {
+                "position": event.position,
+                "stream_id": str(event.stream_id),
+                "version": event.version,
+                "recorded_at": event.recorded_at,
+                **{name: origin.get(name, "") for name in _ORIGIN},
+                **{f.name: _plain(getattr(event.data, f.name)) for f in fields(event.data)},
+            }
+        )
+    return dict(rows)
+
+
+def _plain(value: object) -> object:
+    return str(value) if isinstance(value, UUID) else value
+
+
+def _read(path: Path) -> list[dict[str, Any]]:
+    if path.suffix == ".parquet":
+        with pyarrow.parquet.ParquetFile(path) as file:
+            found: list[dict[str, Any]] = file.read().to_pylist()
+            return found
+    topic = path.parts[-3].removeprefix("topic=")
+    types = {f.name: str(f.type) for f in fields(catalogue.EVENT_TYPES[topic])}
+    types["recorded_at"] = "datetime"
+    return [_typed(json.loads(line), types) for line in path.read_text().splitlines()]
+
+
+def _typed(row: dict[str, Any], types: dict[str, str]) -> dict[str, Any]:
+    for name, value in row.items():
+        if value is not None and "datetime.date'" in types.get(name, ""):
+            row[name] = date.fromisoformat(value)
+        elif value is not None and "datetime" in types.get(name, ""):
+            row[name] = datetime.fromisoformat(value)
+    return row
