@@ -6,10 +6,8 @@ from api.bench.copying import Copier
 from api.bench.library import LibraryPoster
 from api.bench.rounds import interleave
 from api.bench.rows import Row
+from api.bench.sizes import EVENTS
 from api.bench.stage import Stage
-
-_EVENTS = 3
-"""Events of a transfer."""
 
 
 def measure(stage: Stage) -> list[Row]:
@@ -32,7 +30,7 @@ def measure(stage: Stage) -> list[Row]:
         library.close()
         copier.close()
     return [
-        rounds.ratio("bulk_vs_copy", "spread", "copy", _EVENTS),
+        rounds.ratio("bulk_vs_copy", "spread", "copy", EVENTS),
         rounds.ratio("bulk_vs_eventsourcing", "spread", "library"),
         rounds.ratio("hot_vs_spread", "hot", "spread"),
         rounds.rate("bulk_submit_per_s", "spread"),

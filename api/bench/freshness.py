@@ -11,8 +11,8 @@ from application.ledger import Ledger
 
 _PER_SECOND = 100
 _COMMANDS = 1_000
-_WINDOWS = 5
-"""Parts of the run whose own percentiles are the spread."""
+_PARTS = 5
+"""Parts of what was measured whose own percentiles are the spread."""
 _PATIENCE_S = 60.0
 
 
@@ -32,6 +32,7 @@ def measure(stage: Stage) -> list[Row]:
         "commands": commands,
         "per_second": _PER_SECOND,
         "seconds": stage.sizes.visible_s,
+        "least_share": stage.sizes.least_pace,
     }
     with (
         children.running("projector", ["api.cli", "project"], conninfo, stage.folder),
@@ -39,12 +40,13 @@ def measure(stage: Stage) -> list[Row]:
     ):
         done = children.ask("api.bench.pace", question, stage.sizes.visible_s + _PATIENCE_S)
     taken: list[float] = done["visible_ms"]
-    return [_row("visible_p50_ms", taken, 0.50), _row("visible_p99_ms", taken, 0.99)]
+    return [row_of("visible_p50_ms", taken, 0.50), row_of("visible_p99_ms", taken, 0.99)]
 
 
-def _row(name: str, taken: list[float], share: float) -> Row:
-    size = len(taken) // _WINDOWS
-    parts = [percentile(taken[n * size : (n + 1) * size], share) for n in range(_WINDOWS)]
+def row_of(name: str, taken: list[float], share: float) -> Row:
+    """A percentile of all, and its spread over parts, as they come one after the other."""
+    size = len(taken) // _PARTS
+    parts = [percentile(taken[n * size : (n + 1) * size], share) for n in range(_PARTS)]
     return Row(BY_NAME[name], percentile(taken, share), min(parts), max(parts))
 
 

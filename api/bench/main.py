@@ -12,7 +12,7 @@ from typing import NamedTuple
 from rich.console import Console
 from rich.text import Text
 
-from api.bench import bulk, cold, freshness, machine, rebuilds, report, requests, verifying
+from api.bench import bulk, cold, freshness, machine, past, rebuilds, report, requests, verifying
 from api.bench.rounds import sentence
 from api.bench.rows import BY_NAME, SPECS, Row, failed
 from api.bench.sizes import FULL, QUICK
@@ -45,7 +45,12 @@ _GROUPS = (
         ("http_vs_noop", "http_per_s", "noop_per_s", "bulk_api_per_s"),
         requests.measure,
     ),
-    _Group("rebuilds", ("rebuild_events_per_s", "rebuild_growth_mib"), rebuilds.measure),
+    _Group(
+        "rebuilds",
+        ("rebuild_events_per_s", "rebuild_parallel_events_per_s", "rebuild_growth_mib"),
+        rebuilds.measure,
+    ),
+    _Group("the past", ("as_of_ms", "as_of_trial_balance_ms"), past.measure),
     _Group("freshness of reads", ("visible_p50_ms", "visible_p99_ms"), freshness.measure),
     _Group("cold loads", ("cold_load_ms",), cold.measure),
     _Group("verification", ("verify_events_per_s",), verifying.measure),

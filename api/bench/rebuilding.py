@@ -7,11 +7,11 @@ import sys
 from typing import Any
 
 from api.bench import children
-from projections.rebuild import rebuild_many
+from projections.rebuild import Options, rebuild_many
 
 
-def rebuild(conninfo: str, names: list[str]) -> dict[str, Any]:
-    """Rebuild together; answers events, seconds, and how much the process grew after a quarter."""
+def rebuild(conninfo: str, names: list[str], parallel: int) -> dict[str, Any]:
+    """Rebuild together; answers events, seconds, and how much this process grew after a quarter."""
     early = 0
 
     def progress(done: int, whole: int) -> None:
@@ -19,7 +19,7 @@ def rebuild(conninfo: str, names: list[str]) -> dict[str, Any]:
         if not early and done * 4 >= whole:
             early = _peak_bytes()
 
-    rebuilt = rebuild_many(conninfo, names, progress)
+    rebuilt = rebuild_many(conninfo, names, progress, options=Options(parallel=parallel))
     return {
         "events": max(one.events for one in rebuilt),
         "seconds": max(one.seconds for one in rebuilt),

@@ -28,6 +28,9 @@ SPECS = (
     Spec("hot_vs_spread", "ratio", "one hot account, against 1,000 accounts", 0.9, 1.0),
     Spec("http_vs_noop", "ratio", "one transfer a request, against a no-op POST", 0.4, 0.7),
     Spec("rebuild_events_per_s", "events/s", "rebuild balances and entries", 60_000, 150_000),
+    Spec(
+        "rebuild_parallel_events_per_s", "events/s", "the same by two processes", 100_000, 200_000
+    ),
     Spec("visible_p50_ms", "ms", "command to read model at 100/s, median", 10, 5),
     Spec("visible_p99_ms", "ms", "command to read model at 100/s, 99th percentile", 50, 20),
     Spec("cold_load_ms", "ms", "load an account with very many entries", 20, 5),
@@ -40,6 +43,8 @@ SPECS = (
     Spec("http_per_s", "transfers/s", "one transfer a request"),
     Spec("noop_per_s", "requests/s", "no-op POST with the same body"),
     Spec("bulk_api_per_s", "transfers/s", "POST /api/transfers/batch, 1,000 a request"),
+    Spec("as_of_ms", "ms", "an account's balance at a past position, from oldest to newest"),
+    Spec("as_of_trial_balance_ms", "ms", "the totals of all accounts at a past position"),
     Spec("rebuild_growth_mib", "MiB", "growth of a rebuild's memory after its first quarter"),
 )
 """In the order in which they are shown: first the promises, then what they are made of."""

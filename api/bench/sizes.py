@@ -10,6 +10,9 @@ BATCH = 1_000
 ACCOUNTS = 1_000
 """Accounts that the spread transfers go between."""
 
+EVENTS = 3
+"""Events of a transfer."""
+
 
 @dataclass(frozen=True)
 class Sizes:
@@ -21,9 +24,14 @@ class Sizes:
     """Transfers in a round of plain eventsourcing, which is slower by two orders."""
     http_s: float
     """Seconds a round of requests takes."""
-    rebuild_events: int
+    log_events: int
+    """Events of the log that is rebuilt from, verified, and asked about its past."""
     rebuilds: int
+    """Rounds of rebuilds and verifications, which take seconds each on such a log."""
+    past_questions: int
     visible_s: float
+    least_pace: float
+    """Share of the commands that must be sent in time."""
     hot_entries: int
     cold_loads: int
 
@@ -33,9 +41,11 @@ FULL = Sizes(
     round_transfers=20_000,
     library_transfers=200,
     http_s=1.5,
-    rebuild_events=300_000,
-    rebuilds=3,
+    log_events=3_000_000,
+    rebuilds=2,
+    past_questions=100,
     visible_s=20.0,
+    least_pace=0.8,
     hot_entries=1_000_000,
     cold_loads=20,
 )
@@ -44,9 +54,11 @@ QUICK = Sizes(
     round_transfers=10_000,
     library_transfers=60,
     http_s=0.7,
-    rebuild_events=60_000,
+    log_events=60_000,
     rebuilds=1,
+    past_questions=100,
     visible_s=5.0,
+    least_pace=0.1,
     hot_entries=100_000,
     cold_loads=5,
 )

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from api.bench.databases import Databases
 from api.bench.posting import Poster
-from api.bench.sizes import Sizes
+from api.bench.sizes import EVENTS, Sizes
 from api.local.postgres import EmbeddedPostgres
 
 
@@ -31,6 +31,12 @@ class Stage:
     def hot(self) -> Poster:
         """Posts to and from one account."""
         return self.poster(hot=True)
+
+    def long_log(self) -> str:
+        """The URL of the database of `spread`, once its log has at least `log_events`."""
+        while self.spread.transfers * EVENTS < self.sizes.log_events:
+            self.spread.post()
+        return self.spread.url
 
     def poster(self, *, hot: bool = False, random_ids: bool = False) -> Poster:
         """A poster on a new database."""

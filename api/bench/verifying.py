@@ -12,19 +12,16 @@ from api.bench.rows import Row, measured
 from api.bench.stage import Stage
 from application.audit.verifying import verify
 
-_EVENTS = 3
 _PATIENCE_S = 300.0
 
 
 def measure(stage: Stage) -> list[Row]:
-    """Each verification in a new process, over a log of at least `rebuild_events`."""
-    poster, sizes = stage.spread, stage.sizes
-    while poster.transfers * _EVENTS < sizes.rebuild_events:
-        poster.post()
+    """Each verification in a new process, over a log of at least `log_events`."""
+    conninfo, sizes = stage.long_log(), stage.sizes
     rates = []
     for _ in range(sizes.rebuilds):
-        done = children.ask("api.bench.verifying", {"conninfo": poster.url}, _PATIENCE_S)
-        if done["findings"] or done["events"] < sizes.rebuild_events:
+        done = children.ask("api.bench.verifying", {"conninfo": conninfo}, _PATIENCE_S)
+        if done["findings"] or done["events"] < sizes.log_events:
             raise BenchError(f"{done['events']} events were verified: {done['findings']}")
         rates.append(done["events"] / done["seconds"])
     return [measured("verify_events_per_s", rates)]

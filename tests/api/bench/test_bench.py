@@ -19,6 +19,7 @@ PROMISES = [
     "hot_vs_spread",
     "http_vs_noop",
     "rebuild_events_per_s",
+    "rebuild_parallel_events_per_s",
     "visible_p50_ms",
     "visible_p99_ms",
     "cold_load_ms",
