@@ -18,19 +18,30 @@ def at_most_one(**given: object) -> None:
         raise Refusal("conflicting_parameters", parameters=list(given))
 
 
+async def known_end(
+    conn: AsyncConnection[Any], position: int | None, moment: datetime | None
+) -> log.End:
+    """Where the log ends, which is not before the position or moment (aware) that is asked for.
+
+    Refuses `as_of_in_the_future`: what is not recorded yet may still change the answer.
+    """
+    end = await (log.end(conn) if moment is None else log.settled_end(conn))
+    # The last moment itself is not over: after the clock was set back, events still get that time.
+    if (position or 0) > end.position or (moment is not None and moment >= end.now):
+        raise Refusal("as_of_in_the_future", position=end.position, recorded_at=end.now.isoformat())
+    return end
+
+
 async def position_then(
     conn: AsyncConnection[Any], position: int | None, at: datetime | None
 ) -> int:
     """The log's position at a moment: the position asked for, else the last one recorded by the time
     `at` (aware), else the log's last.
 
-    Refuses `conflicting_parameters`, and `as_of_in_the_future`: what is not recorded yet may still
-    change the answer.
+    Refuses `conflicting_parameters` and `as_of_in_the_future`.
     """
     at_most_one(position=position, at=at)
-    end = await log.end(conn)
-    if (position or 0) > end.position or (at is not None and at > end.now):
-        raise Refusal("as_of_in_the_future", position=end.position, recorded_at=end.now.isoformat())
+    end = await known_end(conn, position, at)
     if at is not None:
         return await log.position_at(conn, at)
     return end.position if position is None else position

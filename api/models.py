@@ -17,10 +17,18 @@ from domain.accounts import AccountStatus, AccountType, OpenAccount
 from domain.currencies import EXPONENTS
 from domain.money import parse_amount, parse_decimal
 from domain.refusals import Refusal
-from domain.transfers import MAX_EXPIRY_S, MAX_METADATA_KEYS, Condition, Metadata, PostTransfer
+from domain.texts import (
+    DECEIVING,
+    MAX_DESCRIPTION,
+    MAX_METADATA_KEYS,
+    MAX_NAME,
+    MAX_REFERENCE,
+    is_fit,
+    unfit_metadata_key,
+)
+from domain.transfers import MAX_EXPIRY_S, Condition, Metadata, PostTransfer
 
 MAX_BATCH = 10_000
-_CONTROL = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 _DATE = re.compile(r"\d{4}-?(\d{2}-?\d{2}|\d{3}|W\d{2}(-?\d)?)", re.ASCII)
 _LAST_YEAR, _FIRST_YEAR = 2200, 1900
 
@@ -31,13 +39,13 @@ def problem(reason: str, **details: object) -> PydanticCustomError:
 
 
 def _text(reason: str, least: int, most: int) -> BeforeValidator:
-    """Text of `least` to `most` characters without control characters."""
+    """Text of `least` to `most` characters, none of which deceives a reader."""
 
     def check(value: object) -> str:
         if (
             not isinstance(value, str)
             or not least <= len(value) <= most
-            or _CONTROL.search(value)
+            or not is_fit(value)
             or len(value.strip()) < least
         ):
             raise problem(reason, min_length=least, max_length=most)
@@ -51,7 +59,7 @@ def _shape(least: int, most: int) -> Any:
     return Field(
         min_length=least,
         max_length=most,
-        json_schema_extra={"pattern": r"^[^\x00-\x1f\x7f]*$"},
+        json_schema_extra={"pattern": f"^[^{DECEIVING}]*$"},
     )
 
 
@@ -114,16 +122,9 @@ def moment(value: object, *, end_of_day: bool = False) -> datetime:
 def _check_metadata(value: object) -> Metadata:
     if not isinstance(value, dict) or len(value) > MAX_METADATA_KEYS:
         raise problem("invalid_metadata")
-    for key, item in value.items():
-        good_key = isinstance(key, str) and 1 <= len(key) <= 40 and not _CONTROL.search(key)
-        if isinstance(item, bool):
-            good_value = True
-        elif isinstance(item, int):
-            good_value = abs(item) < 2**53
-        else:
-            good_value = isinstance(item, str) and len(item) <= 500 and not _CONTROL.search(item)
-        if not (good_key and good_value):
-            raise problem("invalid_metadata", key=str(key)[:40].encode("utf-8", "replace").decode())
+    unfit = unfit_metadata_key(value)
+    if unfit is not None:
+        raise problem("invalid_metadata", key=unfit[:40].encode("utf-8", "replace").decode())
     return value
 
 
@@ -140,10 +141,10 @@ def _uuid_text(value: object) -> object:
 
 
 Id = Annotated[UUID, BeforeValidator(_uuid_text), Field(json_schema_extra={"format": "uuid"})]
-Name = Annotated[str, _text("invalid_name_format", 1, 100), _shape(1, 100)]
-Text = Annotated[str, _text("invalid_text", 0, 255), _shape(0, 255)]
+Name = Annotated[str, _text("invalid_name_format", 1, MAX_NAME), _shape(1, MAX_NAME)]
+Text = Annotated[str, _text("invalid_text", 0, MAX_DESCRIPTION), _shape(0, MAX_DESCRIPTION)]
 Reason = Text
-Reference = Annotated[str, _text("invalid_text", 0, 140), _shape(0, 140)]
+Reference = Annotated[str, _text("invalid_text", 0, MAX_REFERENCE), _shape(0, MAX_REFERENCE)]
 Currency = Annotated[
     str,
     BeforeValidator(_check_currency),

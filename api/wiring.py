@@ -9,10 +9,12 @@ import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Any
+from urllib.parse import quote
 
 import psycopg
 from fastapi import FastAPI
 from psycopg import AsyncConnection
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from api import auditing, description, errors
@@ -41,6 +43,7 @@ from projections.freshness import Freshness
 
 _log = logging.getLogger("daybook")
 
+_PUBLIC = "-csearch_path=public"
 _SWEEP_S = 1.0
 _RECONNECT_S = 2.0
 """The pool doubles its wait with each attempt to connect. One that gives up soon begins anew with the
@@ -54,9 +57,10 @@ look at all of them again and again: a fifth of what a posting cost."""
 DESCRIPTION = """An event-sourced double-entry ledger.
 
 Amounts are decimal strings. Every write answers with its `position`; give it to a read as
-`min_position` to see the write. An `Idempotency-Key` on a POST makes repeating it safe. Errors are
-`application/problem+json` with a `reason` for programs. There is no authentication yet: the server
-listens on this machine only."""
+`min_position` to see the write. An `Idempotency-Key` on a POST makes repeating it safe. What shows one
+account or transfer has its version as `ETag`; with that as `If-Match` a change is made to that version
+only, and answered with 412 when there is another by now. Errors are `application/problem+json` with a
+`reason` for programs. There is no authentication yet: the server listens on this machine only."""
 
 
 def _to_stderr(text: str) -> None:
@@ -70,10 +74,25 @@ def database(
     """Connection strings of the database, for the application and for migrations; while the block
     runs, so does the embedded server if there is no other."""
     if settings.DATABASE_URL is not None:
-        yield settings.DATABASE_URL, settings.admin_url or settings.DATABASE_URL
+        yield (
+            public_only(settings.DATABASE_URL),
+            public_only(settings.admin_url or settings.DATABASE_URL),
+        )
         return
     with EmbeddedPostgres(settings.DATA_DIR, notice=notice) as server:
-        yield server.url(), server.url(superuser=True)
+        yield public_only(server.url()), public_only(server.url(superuser=True))
+
+
+def public_only(url: str) -> str:
+    """The connection string with names that mean the tables of the schema `public` and no others.
+
+    By default a schema with the role's own name comes first, and the application may make schemas: a
+    log of its own in one of those would be taken for the log.
+    """
+    options = conninfo_to_dict(url).get("options")
+    if options is not None:
+        return make_conninfo(url, options=f"{options} {_PUBLIC}")
+    return f"{url}{'&' if '?' in url else '?'}options={quote(_PUBLIC)}"
 
 
 def migrate(admin_url: str) -> list[runner.Migration]:
@@ -93,7 +112,7 @@ def require_migrated(conninfo: str) -> None:
 
 
 def make_read_models(conninfo: str) -> None:
-    """Make the read models' tables when no projector has run yet, so that reads find them empty."""
+    """Make tables, empty so far, for read models that have never run: queries need them to be there."""
     with psycopg.connect(conninfo, autocommit=True) as conn:
         for model in READ_MODELS:
             schemas.ensure(conn, model)
@@ -107,15 +126,8 @@ def ready_database(settings: Settings) -> Iterator[str]:
         if settings.DATABASE_URL is None:
             migrate(admin_url)
         require_migrated(conninfo)
-        _make_read_models(conninfo)
+        make_read_models(conninfo)
         yield conninfo
-
-
-def _make_read_models(conninfo: str) -> None:
-    """Make tables, empty so far, for read models that have never run: queries need them to be there."""
-    with psycopg.connect(conninfo, autocommit=True) as conn:
-        for model in READ_MODELS:
-            schemas.ensure(conn, model)
 
 
 def make_ledger(settings: Settings, conninfo: str) -> Ledger:

@@ -13,6 +13,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from application.importing.texts import clean
+from domain.texts import is_fit
+
 # Into a pipe or a file nothing is cut off to the width of a screen.
 console = Console(highlight=False, width=None if sys.stdout.isatty() else 200)
 
@@ -43,10 +46,18 @@ def show(rows: Sequence[dict[str, Any]], columns: Iterable[str], *, as_json: boo
     console.print(table)
 
 
+def one_line(text: str) -> str:
+    """The text as a terminal may show it: what would move its cursor becomes spaces.
+
+    The log keeps what it was given, and it may have been given it before that was refused.
+    """
+    return text if is_fit(text) else clean(text, len(text))
+
+
 def _cell(value: object) -> Text:
     """Text as it is: a description with brackets is no markup."""
     if value is None:
         return Text("")
     if isinstance(value, dict):
         return Text(json.dumps(value, ensure_ascii=False))
-    return Text(str(value))
+    return Text(one_line(str(value)))

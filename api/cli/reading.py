@@ -44,6 +44,7 @@ def catch_up(conninfo: str) -> None:
     with psycopg.connect(conninfo, autocommit=True) as conn:
         row = conn.execute("SELECT position FROM ledger_head").fetchone()
         head = row[0] if row else 0
+        _warn_of_gaps(conn)
         if not _behind(conn, head):
             return
         stop = threading.Event()
@@ -61,6 +62,19 @@ def catch_up(conninfo: str) -> None:
             typer.echo(
                 f"not up to date: {', '.join(late)}; see `daybook projections list`", err=True
             )
+
+
+def _warn_of_gaps(conn: Connection[Any]) -> None:
+    names = [model.name for model in READ_MODELS]
+    found = conn.execute(
+        "SELECT name, parked FROM checkpoints WHERE parked > 0 AND name = ANY(%s)", (names,)
+    )
+    for name, parked in found:
+        typer.echo(
+            f"not complete: {name} leaves out {parked} keys, and sums over all lack them; see"
+            f" `daybook projections show {name}`",
+            err=True,
+        )
 
 
 def _behind(conn: Connection[Any], head: int, *, hopeless: bool = True) -> list[str]:

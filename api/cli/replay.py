@@ -12,7 +12,7 @@ from psycopg import AsyncConnection
 
 from api import histories, views, wiring
 from api.cli.ledger import moment_option
-from api.cli.output import console
+from api.cli.output import console, one_line
 from api.settings import load_settings
 from domain import catalogue
 from projections.audit.words import describe
@@ -91,6 +91,5 @@ def _line(row: dict[str, Any]) -> str:
     ]
     because = f" ({', '.join(why)})" if why else ""
     who = row["actor"] or "somebody unnamed"
-    return (
-        f"{row['version']:>6}  {row['recorded_at'].isoformat()}  {who}: {row['summary']}{because}"
-    )
+    story = one_line(f"{who}: {row['summary']}{because}")
+    return f"{row['version']:>6}  {row['recorded_at'].isoformat()}  {story}"

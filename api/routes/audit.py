@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Response
+from pydantic import Field
 
-from api.freshness import Fresh, be_fresh
+from api.freshness import Fresh, be_fresh, gaps
 from api.history_responses import AuditPage, CorrelationOut
 from api.models import Cursor, EndMoment, Id, In, Limit, Moment, Reading, Text
 from api.paging import decode_cursor, page
@@ -32,7 +33,7 @@ class AuditFilters(In):
     stream_id: Id | None = None
     account_id: Id | None = None
     topic: Topic | None = None
-    correlation_id: Text | None = None
+    correlation_id: Annotated[Text, Field(min_length=1)] | None = None
     from_: Annotated[Moment | None, Query(alias="from")] = None
     to: EndMoment | None = None
     limit: Limit = 50
@@ -57,7 +58,7 @@ async def search(filters: Annotated[AuditFilters, Query()], state: Running) -> R
     )
     async with state.pool.connection() as conn:
         found = await queries.search(conn, wanted, limit=filters.limit, before=before)
-    return json_response(page(found, _row))
+    return json_response(page(found, _row), await gaps(state, "audit"))
 
 
 @router.get(
@@ -80,7 +81,8 @@ async def correlation(
             "data": [_command(command) for command in tree(rows[:MAX_TREE_EVENTS])],
             "next_cursor": None,
             "has_more": len(rows) > MAX_TREE_EVENTS,
-        }
+        },
+        await gaps(state, "audit"),
     )
 
 

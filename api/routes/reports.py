@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query, Response
 
 from api import views
 from api.as_of import position_then
-from api.freshness import Fresh, be_fresh
+from api.freshness import Fresh, be_fresh, be_whole
 from api.models import In, Moment, Position
 from api.paging import complete
 from api.responses import TrialBalanceOut, problems
@@ -34,9 +34,11 @@ async def trial_balance(state: Running, when: Annotated[TrialBalanceAsOf, Query(
     await be_fresh(state, "balances", when.min_position)
     async with state.pool.connection() as conn:
         if when.at is None and when.position is None:
+            await be_whole(state, "balances")
             found = await queries.trial_balance(conn)
         else:
             then = await position_then(conn, when.position, when.at)
             await be_fresh(state, "balances", mark_before(then))
+            await be_whole(state, "balances", to=then)
             found = await trial_balance_at(conn, then)
     return json_response({**complete(views.trial_balance(found)), "position": found.position})

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import re
 from collections.abc import Collection, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import BinaryIO, NamedTuple
@@ -15,7 +14,15 @@ from msgspec import Struct
 from application.importing.texts import clean
 from domain.money import parse_amount
 from domain.refusals import Refusal
-from domain.transfers import MAX_METADATA_KEYS, Metadata, PostTransfer
+from domain.texts import (
+    MAX_DESCRIPTION,
+    MAX_METADATA_KEY,
+    MAX_METADATA_KEYS,
+    MAX_REFERENCE,
+    is_fit,
+    unfit_metadata_key,
+)
+from domain.transfers import Metadata, PostTransfer
 
 SUFFIXES = (".csv", ".ndjson")
 
@@ -29,13 +36,7 @@ _BOM = b"\xef\xbb\xbf"
 _MAX_LINE_BYTES = 256 * 1024
 """More than any good line has. A longer one is cut here and refused, so that memory stays constant."""
 
-_MAX_DESCRIPTION = 255
-_MAX_REFERENCE = 140
-_MAX_METADATA_KEY = 40
-_MAX_METADATA_VALUE = 500
-_MAX_METADATA_INT = 2**53
 _YEARS = range(1900, 2201)
-_CONTROL = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 
 
 class FileError(Exception):
@@ -249,8 +250,8 @@ def _transfer(fields: _Fields, line: int, ids: UUID) -> PostTransfer:
         _uuid("destination_account_id", fields.destination_account_id),
         parse_amount(fields.amount, fields.currency),
         fields.currency,
-        _text("description", fields.description, _MAX_DESCRIPTION),
-        _text("reference", fields.reference, _MAX_REFERENCE),
+        _text("description", fields.description, MAX_DESCRIPTION),
+        _text("reference", fields.reference, MAX_REFERENCE),
         None if fields.effective_at is None else _moment(fields.effective_at),
         _checked(fields.metadata) if fields.metadata else {},
     )
@@ -266,7 +267,7 @@ def _uuid(field: str, text: str) -> UUID:
 
 
 def _text(field: str, text: str, limit: int) -> str:
-    if len(text) > limit or _CONTROL.search(text):
+    if len(text) > limit or not is_fit(text):
         raise Refusal("invalid_text", field=field, max_length=limit)
     return text
 
@@ -286,11 +287,7 @@ def _moment(text: str) -> datetime:
 def _checked(metadata: Metadata) -> Metadata:
     if len(metadata) > MAX_METADATA_KEYS:
         raise Refusal("invalid_metadata", keys=len(metadata), keys_allowed=MAX_METADATA_KEYS)
-    for key, value in metadata.items():
-        if isinstance(value, str):
-            good = len(value) <= _MAX_METADATA_VALUE and not _CONTROL.search(value)
-        else:
-            good = abs(value) < _MAX_METADATA_INT
-        if not good or not 1 <= len(key) <= _MAX_METADATA_KEY or _CONTROL.search(key):
-            raise Refusal("invalid_metadata", key=key[:_MAX_METADATA_KEY])
+    unfit = unfit_metadata_key(metadata)
+    if unfit is not None:
+        raise Refusal("invalid_metadata", key=unfit[:MAX_METADATA_KEY])
     return metadata

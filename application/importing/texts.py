@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from domain.money import format_amount
-
-MAX_TEXT = 255
-"""Characters of a description or reference."""
+from domain.texts import MAX_DESCRIPTION
 
 
-def clean(text: str, limit: int = MAX_TEXT) -> str:
+def clean(text: str, limit: int = MAX_DESCRIPTION) -> str:
     """One printable line: control characters (NULs, escape sequences, line ends) become spaces.
 
     What a bank or a file name contains ends up in a terminal and in `jsonb`, which takes no NUL.

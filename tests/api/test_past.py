@@ -206,6 +206,32 @@ def test_a_past_that_nobody_can_know_is_refused(bank: Bank) -> None:
     refused(f"/api/accounts/{transfer}/entries", 404, "account_not_found", position=early)
 
 
+def test_a_past_position_is_told_while_a_commit_hangs_and_a_time_after_it(
+    bank: Bank, api_database: Database
+) -> None:
+    bank.account(bank.funded("1.00"))
+    position = bank.head()
+    with api_database.connect() as hanging:
+        hanging.execute("BEGIN")
+        hanging.execute("SELECT FROM ledger_head FOR UPDATE")
+        assert bank.get("/api/trial-balance", position=position)["position"] == position
+        late = bank.client.get("/api/trial-balance", params={"at": "2026-01-01"})
+        problem_of(late, 503, "database_unavailable")
+        hanging.execute("ROLLBACK")
+    assert bank.get("/api/trial-balance", at="2026-01-01")["data"] == []
+
+
+def test_the_last_moment_is_not_over_while_the_clock_is_behind(
+    bank: Bank, api_database: Database
+) -> None:
+    bank.funded("1.00")
+    with api_database.connect() as conn:
+        conn.execute("UPDATE ledger_head SET recorded_at = recorded_at + interval '1 hour'")
+    ahead = bank.get(f"/api/streams/{bank.funded('1.00')}/events")["data"][0]["recorded_at"]
+    answer = bank.client.get("/api/trial-balance", params={"at": ahead})
+    problem_of(answer, 422, "as_of_in_the_future")
+
+
 def test_tables_of_an_older_version_are_named_with_what_to_do(
     bank: Bank, api_database: Database
 ) -> None:

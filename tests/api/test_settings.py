@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import psycopg
 import pytest
+from psycopg.conninfo import make_conninfo
 
 from api.settings import Settings, SettingsError, load_settings
+from api.wiring import public_only
+from tests.conftest import Database
 
 
 @pytest.fixture(autouse=True)
@@ -41,6 +45,7 @@ def test_migrations_use_the_same_database_unless_told(monkeypatch: pytest.Monkey
         ("PORT", "http", "PORT: 'http' cannot be used"),
         ("PORT", "65536", "less than or equal to 65535"),
         ("LOG_LEVEL", "loud", "LOG_LEVEL: .* 'INFO'"),
+        ("LOG_FORMAT", "xml", "LOG_FORMAT: 'xml' cannot be used: .* 'json' or 'text'"),
         ("QUEUE_LIMIT", "0", "QUEUE_LIMIT: '0' cannot be used"),
         ("DATABASE_ADMIN_URL", "postgresql://admin@db/ledger", "set both or none"),
     ],
@@ -51,6 +56,16 @@ def test_a_wrong_value_is_named(
     monkeypatch.setenv(name, value)
     with pytest.raises(SettingsError, match=sentence):
         load_settings()
+
+
+def test_log_lines_are_for_programs_where_daybook_is_one_of_many(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert load_settings().log_format == "text"
+    monkeypatch.setenv("DATABASE_URL", "postgresql://app@db/ledger")
+    assert load_settings().log_format == "json"
+    monkeypatch.setenv("LOG_FORMAT", "Text")
+    assert load_settings().log_format == "text"
 
 
 def test_all_wrong_values_are_named_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -67,3 +82,14 @@ def test_passwords_are_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "secret" not in str(caught.value)
     monkeypatch.setenv("DATABASE_URL", "postgresql://app:secret@db/ledger")
     assert "secret" not in repr(load_settings())
+
+
+def test_a_schema_with_the_roles_name_does_not_come_before_the_log(database: Database) -> None:
+    for url in (database.url, make_conninfo(database.url, options="-cstatement_timeout=5s")):
+        with psycopg.connect(public_only(url)) as conn:
+            conn.execute("CREATE SCHEMA daybook")
+            conn.execute("CREATE TABLE daybook.events AS SELECT 1 AS forged")
+            assert conn.execute("SELECT * FROM events").fetchall() == []
+            timeout = conn.execute("SHOW statement_timeout").fetchone()
+            conn.rollback()
+    assert timeout == ("5s",)
