@@ -86,6 +86,8 @@ def _allowed(request: Request) -> str:
     for route in request.app.state.routes:
         if route.matches(request.scope)[0] is not Match.NONE:
             methods |= route.methods
+    if "GET" in methods:
+        methods.add("HEAD")
     return ", ".join(sorted(methods))
 
 

@@ -15,6 +15,18 @@ class Problem(NamedTuple):
     retryable: bool = False
 
 
+class Retry(NamedTuple):
+    """How a caller, or a job of ours, tries again: so often, after so long, each time that much longer."""
+
+    tries: int
+    delay_ms: int
+    factor: float
+
+
+RETRIES = {"external_dependency": Retry(3, 1_000, 2.0), "system": Retry(2, 500, 1.5)}
+"""By category; those of the others would fail again in the same way."""
+
+
 def _validation(title: str, advice: str) -> Problem:
     return Problem(400, "validation", title, advice)
 
@@ -55,6 +67,7 @@ CATALOGUE: dict[str, Problem] = {
     "invalid_metadata": _validation("Invalid metadata", "Metadata is flat: at most 16 keys of 1 to 40 characters; values are strings up to 500 characters, whole numbers below 2^53, or true and false."),
     "invalid_cursor": _validation("Invalid cursor", "Pass next_cursor back as it was given, with the same filters."),
     "invalid_idempotency_key": _validation("Invalid Idempotency-Key", "A key has 1 to 255 printable ASCII characters."),
+    "invalid_if_match": _validation("Invalid If-Match", "{why}"),
     "conflicting_parameters": _validation("Parameters exclude each other", "Give one of: {parameters}."),
     "invalid_topic": _validation("Unknown event type", "One of: {allowed}."),
     "invalid_credit_limit": _validation("Invalid credit limit", "A credit limit is zero or more."),
@@ -63,6 +76,9 @@ CATALOGUE: dict[str, Problem] = {
     "batch_too_large": _validation("Batch too large", "A batch has at most {max_length} transfers."),
     "unsupported_media_type": Problem(415, "validation", "Unsupported media type", "Send Content-Type: application/json."),
     "body_too_large": Problem(413, "validation", "Body too large", "A body has at most {limit_bytes} bytes."),
+    "url_too_long": Problem(414, "validation", "URL too long", "Path and query have at most {limit_bytes} bytes together."),
+    "headers_too_large": Problem(413, "validation", "Headers too large", "All headers have at most {limit_bytes} bytes together."),
+    "unsupported_api_version": _validation("Unsupported API version", "X-API-Version is one of: {known}; leave it out for the newest."),
     "method_not_allowed": Problem(405, "validation", "Method not allowed", "The header Allow lists what this path takes."),
     "cross_site_request": Problem(403, "authorization", "Request from another site", "A web page of another site may not write here: call the API from a program, or from its own pages."),
     "untrusted_host": Problem(403, "authorization", "Unknown host name", "Reach the server as 127.0.0.1 or localhost."),
@@ -79,12 +95,14 @@ CATALOGUE: dict[str, Problem] = {
     # What clashes with what is there.
     "id_reused": Problem(422, "conflict", "Id already used", "The id {id} belongs to something else: choose another, or send the same content as before."),
     "idempotency_key_reused": Problem(422, "conflict", "Idempotency-Key already used", "The key was used for another request: use a new key for a new request."),
+    "precondition_failed": Problem(412, "conflict", "Changed meanwhile", "It is at version {version}, which If-Match does not name: read it again and decide anew."),
     "transfer_not_pending": _conflict("Transfer not pending", "The transfer is {status}; only a pending one can be posted or voided."),
     "transfer_not_posted": _conflict("Transfer not posted", "The transfer is {status}; only a posted one can be reversed."),
     "transfer_expired": _conflict("Transfer expired", "The hold ended at {expired_at}: make a new transfer."),
     "transfer_not_due": _conflict("Transfer not due", "The transfer has not reached its expiry."),
     "event_not_signed": _conflict("Event not signed yet", "The last checkpoint is of position {signed}, and event {position} comes after it: ask again when there is a newer one; `daybook audit checkpoint` makes one now."),
     "log_not_as_signed": _conflict("Log not as signed", "The log is not what the checkpoint of position {signed} signed: run `daybook audit verify` to find what was altered."),
+    "retry_refused": _conflict("Retry refused", "{why}"),
     "rebuild_refused": _conflict("Rebuild refused", "{why}"),
     # What the rules of the ledger refuse.
     "same_account": _rule("Same account twice", "Source and destination must differ."),
@@ -113,6 +131,7 @@ CATALOGUE: dict[str, Problem] = {
     "version_not_reached": _rule("Version not reached", "Stream {stream_id} is at version {version}: ask for one up to it."),
     # What may work a little later.
     "not_yet_visible": _later("Not yet visible", "What is asked is at position {position}, not yet at {min_position}: try again."),
+    "read_model_incomplete": _later("Read model incomplete", "{projection} fails on {key} from event {position} on and leaves it out, so that no gap is shown as the truth; the log has everything. An operator corrects the code and runs `daybook projections retry {projection} {key}`."),
     "rebuild_needed": _later("Rebuild needed", "The tables of a read model were made by an older version ({missing}): run `daybook projections list` to see which, and `daybook projections rebuild` it."),
     "queue_full": _later("Too busy", "Too many commands wait: try again after the time in Retry-After."),
     "database_unavailable": _later("Database unavailable", "Nothing was written: try again."),

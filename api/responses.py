@@ -29,6 +29,12 @@ class ProblemOut(BaseModel):
     correlation_id: str
 
 
+class RetryOut(BaseModel):
+    tries: int
+    delay_ms: int = Field(description="before the second try")
+    factor: float = Field(description="by which each wait is longer than the one before")
+
+
 class ProblemTypeOut(BaseModel):
     """What a reason means. `advice` has the names of details in braces."""
 
@@ -39,6 +45,7 @@ class ProblemTypeOut(BaseModel):
     title: str
     advice: str
     retryable: bool
+    retry: RetryOut | None = Field(description="how to try again; null when that would not help")
 
 
 class ProblemTypePage(BaseModel):
@@ -48,8 +55,8 @@ class ProblemTypePage(BaseModel):
 
 
 def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """The problems that a route may answer; 413, 415, 500 and 503 go without saying."""
-    every = {*statuses, 413, 415, 500, 503}
+    """The problems that a route may answer; 413, 414, 415, 500 and 503 go without saying."""
+    every = {*statuses, 413, 414, 415, 500, 503}
     content = {PROBLEM_JSON: {"schema": {"$ref": "#/components/schemas/ProblemOut"}}}
     reasons = {
         status: sorted(r for r, p in CATALOGUE.items() if p.status == status) for status in every
@@ -58,6 +65,14 @@ def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
         status: {"description": "One of: " + ", ".join(reasons[status]), "content": content}
         for status in sorted(every)
     }
+
+
+_ETAG = {"description": "the version that is shown, for `If-Match`", "schema": {"type": "string"}}
+
+TAGGED: dict[str, Any] = {"headers": {"ETag": _ETAG}}
+"""An answer that shows one account or transfer as it is now."""
+
+NOT_MODIFIED: dict[str, Any] = {"description": "It has the version that the caller has", **TAGGED}
 
 
 class AmountsOut(BaseModel):
@@ -155,6 +170,7 @@ class TransferBase(BaseModel):
 class TransferOut(TransferBase):
     """The answer to a write, with what the transfer left on both accounts."""
 
+    version: int
     source: AccountAfterOut
     destination: AccountAfterOut
 
@@ -165,6 +181,7 @@ class TransferRead(TransferBase):
 
 
 class TransferWithEntries(TransferRead):
+    version: int
     entries: list[EntryOut]
 
 
@@ -231,6 +248,14 @@ class ProjectionOut(BaseModel):
     error: str | None
     built_by_version: int
     code_version: int
+    parked: int = Field(description="keys that are left out because the code fails on them")
+
+
+class ParkedKeyOut(BaseModel):
+    key: UUID = Field(description="an account, a transfer, or a stream")
+    position: int = Field(description="its first event that is not shown")
+    error: str
+    parked_at: datetime
 
 
 class RebuildOut(BaseModel):
@@ -257,6 +282,7 @@ class RebuildOut(BaseModel):
 
 class ProjectionDetailOut(ProjectionOut):
     rebuild: RebuildOut | None
+    parked_keys: list[ParkedKeyOut]
 
 
 class ProjectionsOut(BaseModel):

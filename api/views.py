@@ -87,7 +87,7 @@ def accepted(outcome: Accepted) -> Json:
     if isinstance(state, Account):
         return {**account(state), **place}
     assert not isinstance(state, Statement), "no request books statements"
-    body = {**transfer(state), **place}
+    body = {**transfer(state), "version": state.version, **place}
     if body["effective_at"] is None:
         body["effective_at"] = outcome.recorded_at
     source, destination = outcome.accounts

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
 from fastapi import Request, Response
 
 from api import views
+from api.preconditions import etag, has_already, refuse_if_match
 from api.problems import CATALOGUE, PROBLEM_JSON, ProblemError, render
 from api.state import State, caller_of, correlation_of
 from application.ledger import Accepted, Answer, Outcome, Receipt, Refused, Submission
@@ -22,12 +23,48 @@ _KEY = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]{0,253}[\x21-\x7e])?")
 Render = Callable[[Sequence[Outcome]], Answer]
 
 
-def json_response(body: object) -> Response:
+def json_response(body: object, headers: Mapping[str, str] | None = None) -> Response:
     """A read's answer, encoded once and not checked again."""
-    return Response(views.encode(body), media_type="application/json")
+    return Response(views.encode(body), headers=headers, media_type="application/json")
 
 
-async def write(
+def tagged_response(body: object, version: int, if_none_match: list[str] | None) -> Response:
+    """A read's answer with the ETag of what it shows; 304 when the caller has that version."""
+    headers = {"ETag": etag(version)}
+    if has_already(if_none_match, version):
+        return Response(status_code=304, headers=headers)
+    return json_response(body, headers)
+
+
+async def create(request: Request, state: State, command: Command) -> Response:
+    """Submit a command that starts something new, and answer with that, or with the problem."""
+    refuse_if_match(request)
+    answered = _tagged(await _write(request, state, [command], _one(request, 201)))
+    if answered.status_code == 201:
+        answered.headers["Location"] = f"{request.url.path}/{_shown(answered).id}"
+    return answered
+
+
+async def change(request: Request, state: State, command: Command) -> Response:
+    """Submit a command on what is there, which has the versions that If-Match names, and answer with
+    what it led to, or with the problem."""
+    return _tagged(await _write(request, state, [command], _one(request, 200)))
+
+
+async def write_batch(
+    request: Request,
+    state: State,
+    commands: Sequence[Command],
+    render_answer: Render,
+    *,
+    linked: bool,
+) -> Response:
+    """Submit commands that start something new each, and answer as `render_answer` says."""
+    refuse_if_match(request)
+    return await _write(request, state, commands, render_answer, linked=linked)
+
+
+async def _write(
     request: Request,
     state: State,
     commands: Sequence[Command],
@@ -35,8 +72,8 @@ async def write(
     *,
     linked: bool = False,
 ) -> Response:
-    """Submit the commands and answer. With an Idempotency-Key the answer is kept with the events,
-    refusals too, and the same request gets it again."""
+    """With an Idempotency-Key the answer is kept with the events, refusals too, and the same request
+    gets it again."""
     if request.query_params:
         raise ProblemError("unknown_fields", fields=sorted(request.query_params))
     key = _idempotency_key(request)
@@ -57,10 +94,10 @@ async def write(
         replayed = bool(done.outcomes) and all(
             isinstance(o, Accepted) and o.replayed for o in done.outcomes
         )
-    return _response(request, answer, replayed=replayed)
+    return _response(answer, replayed=replayed)
 
 
-def one(request: Request, status: int) -> Render:
+def _one(request: Request, status: int) -> Render:
     """The answer to a request with one command: the resource, or the problem."""
     instance, correlation_id = request.url.path, correlation_of(request)
 
@@ -79,27 +116,35 @@ def refused(outcome: Refused, instance: str, correlation_id: str) -> Answer:
     return Answer(CATALOGUE[outcome.reason].status, body, 0)
 
 
-def _response(request: Request, answer: Answer, *, replayed: bool) -> Response:
+def _response(answer: Answer, *, replayed: bool) -> Response:
     headers: dict[str, str] = {}
     if answer.position:
         headers["Daybook-Position"] = str(answer.position)
     if replayed:
         headers["Idempotent-Replayed"] = "true"
-    if answer.status == 201:
-        headers["Location"] = f"{request.url.path}/{_id_in(answer.body)}"
     media_type = "application/json" if answer.status < 400 else PROBLEM_JSON
     return Response(answer.body, answer.status, headers, media_type)
 
 
-class _WithId(msgspec.Struct):
+class _Shown(msgspec.Struct):
+    """What the headers say of the account or transfer in an answer, kept ones too."""
+
     id: str
+    version: int = 0
+    """0 in transfers' answers that were kept before they had one."""
 
 
-_decode_id = msgspec.json.Decoder(_WithId).decode
+_decode_shown = msgspec.json.Decoder(_Shown).decode
 
 
-def _id_in(body: bytes) -> str:
-    return _decode_id(body).id
+def _shown(answered: Response) -> _Shown:
+    return _decode_shown(answered.body)
+
+
+def _tagged(answered: Response) -> Response:
+    if answered.status_code < 400 and (version := _shown(answered).version):
+        answered.headers["ETag"] = etag(version)
+    return answered
 
 
 def _idempotency_key(request: Request) -> str:
@@ -114,7 +159,7 @@ def _idempotency_key(request: Request) -> str:
 
 
 async def _fingerprint(request: Request) -> bytes:
-    """A digest of what is asked: method, path and the body's content, whatever its key order."""
+    """A digest of what is asked: method, path, If-Match and the body's content, whatever its key order."""
     raw = await request.body()
     try:
         content: Any = msgspec.json.decode(raw) if raw else {}
@@ -122,4 +167,6 @@ async def _fingerprint(request: Request) -> bytes:
     except msgspec.DecodeError:
         canonical = raw
     line = f"{request.method} {request.url.path.lower()}\n".encode()
+    if if_match := request.headers.getlist("if-match"):
+        line += f"If-Match: {', '.join(if_match)}\n".encode()
     return hashlib.sha256(line + canonical).digest()

@@ -15,6 +15,7 @@ from msgspec import Struct
 from domain.events import Event
 from domain.money import MAX_BALANCE_MINOR, exponent_of
 from domain.refusals import Refusal
+from domain.versions import Expected, check_version
 
 AccountType = Literal[
     "checking", "savings", "credit", "investment", "merchant", "loan", "fund",
@@ -187,12 +188,14 @@ class OpenAccount(Struct, frozen=True):
 
 
 class ChangeAccountStatus(Struct, frozen=True):
-    """Move an account to `status`; with `only_from` only when it is in one of those now."""
+    """Move an account to `status`; with `only_from` only when it is in one of those now, and with
+    `expected_versions` only when it has one of those."""
 
     account_id: UUID
     status: str
     reason: str = ""
     only_from: tuple[str, ...] = ()
+    expected_versions: Expected = None
 
 
 # Decisions. A "no" is raised as a Refusal and leaves nothing behind.
@@ -227,7 +230,9 @@ def is_same_opening(account: Account, command: OpenAccount) -> bool:
 
 
 def change_status(account: Account, command: ChangeAccountStatus) -> StatusChanged:
-    """Refuses: `invalid_transition`, `balance_not_zero` and `holds_remain` (closing)."""
+    """Refuses: `precondition_failed`, `invalid_transition`, `balance_not_zero` and `holds_remain`
+    (closing)."""
+    check_version(account.id, account.version, command.expected_versions)
     barred = command.only_from and account.status not in command.only_from
     if barred or command.status not in TRANSITIONS[account.status]:
         raise Refusal(

@@ -124,7 +124,9 @@ def _kept(conn: Connection[Any], patient: Patient) -> tuple[list[Kept], list[Fin
     if not (path.exists() or keys.public_file(path).exists()):
         if not kept.is_any(conn, folder):
             return [], []
-        sentence = "There are checkpoints, and no key to check them with: a rewritten log would pass."
+        sentence = (
+            "There are checkpoints, and no key to check them with: a rewritten log would pass."
+        )
         advice = f"Bring the public key back to {keys.public_file(path)}, and look again."
         return [], [wrong(sentence, advice)]
     verifiers = keys.load_verifiers(path)

@@ -8,11 +8,12 @@ from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
+from psycopg import AsyncConnection
 from pydantic import ValidationError
 
 from api import errors, views
 from api.as_of import before_start, position_then
-from api.freshness import Fresh, be_fresh
+from api.freshness import Fresh, be_fresh, be_whole, gaps
 from api.ids import new_id
 from api.models import (
     AmountIn,
@@ -30,10 +31,19 @@ from api.models import (
     TransferStatus,
 )
 from api.paging import decode_cursor, page
+from api.preconditions import ExpectedVersions, IfNoneMatch
 from api.problems import ProblemError, explain, shown
-from api.responses import BatchOut, TransferOut, TransferPage, TransferWithEntries, problems
-from api.state import Running
-from api.writing import json_response, one, write
+from api.responses import (
+    NOT_MODIFIED,
+    TAGGED,
+    BatchOut,
+    TransferOut,
+    TransferPage,
+    TransferWithEntries,
+    problems,
+)
+from api.state import Running, State
+from api.writing import change, create, json_response, tagged_response, write_batch
 from application.ledger import Answer, Outcome
 from domain.transfers import PostPending, PostTransfer, ReverseTransfer, VoidPending
 from projections.entries import queries as entry_queries
@@ -47,13 +57,18 @@ _TURN = 200
 """So many items of a batch are checked before other requests get their turn."""
 
 
-@router.post("", status_code=201, response_model=TransferOut, responses=problems(400, 404, 422))
+@router.post(
+    "",
+    status_code=201,
+    response_model=TransferOut,
+    responses={201: TAGGED, **problems(400, 404, 422)},
+)
 async def post_transfer(request: Request, body: TransferIn, state: Running) -> Response:
     """Move money between two accounts, or hold it when `pending`.
 
     The answer's `position` makes your own write visible: read with `?min_position=` it.
     """
-    return await write(request, state, [body.command(body.id or new_id())], one(request, 201))
+    return await create(request, state, body.command(body.id or new_id()))
 
 
 @router.post("/batch", response_model=BatchOut, responses=problems(400, 422))
@@ -91,7 +106,7 @@ async def post_batch(request: Request, body: BatchIn, state: Running) -> Respons
                 results.append({"id": transfer_id, **views.batch_item(outcome)})
         return Answer(200, views.encode({"results": results}), views.last_position(outcomes))
 
-    return await write(request, state, commands, render_batch, linked=body.linked)
+    return await write_batch(request, state, commands, render_batch, linked=body.linked)
 
 
 def _refused_item(item: object, reason: str, details: Mapping[str, object]) -> _Bad:
@@ -106,36 +121,58 @@ def _refused_item(item: object, reason: str, details: Mapping[str, object]) -> _
 
 
 @router.post(
-    "/{transfer_id}/post", response_model=TransferOut, responses=problems(400, 404, 409, 422)
+    "/{transfer_id}/post",
+    response_model=TransferOut,
+    responses={200: TAGGED, **problems(400, 404, 409, 412, 422)},
 )
 async def post_pending(
-    request: Request, transfer_id: Id, state: Running, body: AmountIn | None = None
+    request: Request,
+    transfer_id: Id,
+    state: Running,
+    expected: ExpectedVersions,
+    body: AmountIn | None = None,
 ) -> Response:
     """Post a pending transfer: all of it, or `amount`, and set the rest of the hold free."""
     amount, reason = (body.amount, body.reason) if body else (None, "")
-    command = PostPending(transfer_id, amount, reason)
-    return await write(request, state, [command], one(request, 200))
-
-
-@router.post("/{transfer_id}/void", response_model=TransferOut, responses=problems(400, 404, 409))
-async def void_pending(
-    request: Request, transfer_id: Id, state: Running, body: ReasonIn | None = None
-) -> Response:
-    """Give a pending transfer up: its hold is set free."""
-    reason = body.reason if body else ""
-    return await write(request, state, [VoidPending(transfer_id, reason)], one(request, 200))
+    return await change(request, state, PostPending(transfer_id, amount, reason, expected))
 
 
 @router.post(
-    "/{transfer_id}/reverse", response_model=TransferOut, responses=problems(400, 404, 409, 422)
+    "/{transfer_id}/void",
+    response_model=TransferOut,
+    responses={200: TAGGED, **problems(400, 404, 409, 412)},
+)
+async def void_pending(
+    request: Request,
+    transfer_id: Id,
+    state: Running,
+    expected: ExpectedVersions,
+    body: ReasonIn | None = None,
+) -> Response:
+    """Give a pending transfer up: its hold is set free."""
+    reason = body.reason if body else ""
+    return await change(request, state, VoidPending(transfer_id, reason, expected))
+
+
+@router.post(
+    "/{transfer_id}/reverse",
+    response_model=TransferOut,
+    responses={200: TAGGED, **problems(400, 404, 409, 412, 422)},
 )
 async def reverse(
-    request: Request, transfer_id: Id, state: Running, body: AmountIn | None = None
+    request: Request,
+    transfer_id: Id,
+    state: Running,
+    expected: ExpectedVersions,
+    body: AmountIn | None = None,
 ) -> Response:
-    """Send a posted transfer back, all that is left of it or `amount`, by a new linked transfer."""
+    """Send a posted transfer back, all that is left of it or `amount`, by a new linked transfer.
+
+    The answer and its ETag are the new one's; `If-Match` is about the one that goes back.
+    """
     amount, reason = (body.amount, body.reason) if body else (None, "")
-    command = ReverseTransfer(transfer_id, new_id(), amount, reason)
-    return await write(request, state, [command], one(request, 200))
+    command = ReverseTransfer(transfer_id, new_id(), amount, reason, expected)
+    return await change(request, state, command)
 
 
 class TransferFilters(In):
@@ -165,7 +202,7 @@ async def search(filters: Annotated[TransferFilters, Query()], state: Running) -
             recorded_from=filters.from_,
             recorded_to=filters.to,
         )
-    return json_response(page(found, views.transfer_row))
+    return json_response(page(found, views.transfer_row), await gaps(state, "transfers"))
 
 
 class TransferAsOf(In):
@@ -174,11 +211,19 @@ class TransferAsOf(In):
     min_position: Fresh = None
 
 
-@router.get("/{transfer_id}", response_model=TransferWithEntries, responses=problems(400, 404, 422))
+@router.get(
+    "/{transfer_id}",
+    response_model=TransferWithEntries,
+    responses={200: TAGGED, 304: NOT_MODIFIED, **problems(400, 404, 422)},
+)
 async def get_transfer(
-    transfer_id: Id, state: Running, when: Annotated[TransferAsOf, Query()]
+    transfer_id: Id,
+    state: Running,
+    when: Annotated[TransferAsOf, Query()],
+    if_none_match: IfNoneMatch = None,
 ) -> Response:
-    """One transfer with its entries, now, after a `position`, or as recorded `at` a time."""
+    """One transfer with its entries, now, after a `position`, or as recorded `at` a time. What was
+    has no ETag."""
     await be_fresh(state, "transfers", when.min_position)
     await be_fresh(state, "entries", when.min_position)
     is_past = when.at is not None or when.position is not None
@@ -186,6 +231,7 @@ async def get_transfer(
         if is_past:
             then = await position_then(conn, when.position, when.at)
             await be_fresh(state, "transfers", then)
+        await be_whole(state, "transfers", key=transfer_id, to=then if is_past else None)
         row = await queries.transfer(conn, transfer_id)
         if row is None:
             raise ProblemError("transfer_not_found", transfer_id=transfer_id)
@@ -193,9 +239,24 @@ async def get_transfer(
             row = await past.as_of(conn, row, then)
             if row is None:
                 raise await before_start(conn, transfer_id)
-        places = [(row.source_id, row.debit_position), (row.destination_id, row.credit_position)]
-        await be_fresh(state, "entries", row.credit_position)
-        entries = await entry_queries.entries_at(conn, [(a, p) for a, p in places if p is not None])
-    body = views.transfer_row(row)
-    body["entries"] = [views.entry_row(entry, row.currency) for entry in entries]
-    return json_response(body)
+        entries = await _entries(state, conn, row)
+        version = await queries.version_of(conn, row)
+    body = {**views.transfer_row(row), "version": version, "entries": entries}
+    # Read models may be between a transfer and its entries for a moment: what is not all of it must
+    # not be kept under the version's name.
+    is_whole = row.status != "posted" or row.credit_position is not None
+    if is_past or not is_whole:
+        return json_response(body)
+    return tagged_response(body, version, if_none_match)
+
+
+async def _entries(
+    state: State, conn: AsyncConnection[Any], row: queries.TransferRow
+) -> list[views.Json]:
+    sides = [(row.source_id, row.debit_position), (row.destination_id, row.credit_position)]
+    places = [(account_id, at) for account_id, at in sides if at is not None]
+    await be_fresh(state, "entries", row.credit_position)
+    for account_id, at in places:
+        await be_whole(state, "entries", key=account_id, to=at)
+    entries = await entry_queries.entries_at(conn, places)
+    return [views.entry_row(entry, row.currency) for entry in entries]

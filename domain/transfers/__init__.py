@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from domain.transfers.commands import (
     MAX_EXPIRY_S,
-    MAX_METADATA_KEYS,
     Condition,
     ExpirePending,
     PostPending,
@@ -43,7 +42,6 @@ from domain.transfers.state import (
 __all__ = [
     "EVENTS",
     "MAX_EXPIRY_S",
-    "MAX_METADATA_KEYS",
     "Captured",
     "Condition",
     "Decided",

@@ -1,4 +1,7 @@
-"""What can be asked of transfers."""
+"""What can be asked of transfers.
+
+With `expected_versions` a command is for the transfer `transfer_id` at one of those versions only.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +11,8 @@ from uuid import UUID
 from msgspec import Struct
 
 from domain.transfers.state import Metadata
+from domain.versions import Expected
 
-MAX_METADATA_KEYS = 16
 MAX_EXPIRY_S = 366 * 24 * 3600
 """A pending transfer may hold money for a year and a day at most."""
 
@@ -49,11 +52,13 @@ class PostPending(Struct, frozen=True):
     transfer_id: UUID
     amount: str | None = None
     reason: str = ""
+    expected_versions: Expected = None
 
 
 class VoidPending(Struct, frozen=True):
     transfer_id: UUID
     reason: str = ""
+    expected_versions: Expected = None
 
 
 class ExpirePending(Struct, frozen=True):
@@ -68,3 +73,4 @@ class ReverseTransfer(Struct, frozen=True):
     reversal_id: UUID
     amount: str | None = None
     reason: str = ""
+    expected_versions: Expected = None

@@ -30,6 +30,7 @@ from domain.transfers.state import (
     Transfer,
     Voided,
 )
+from domain.versions import Expected, check_version
 
 Decided = tuple[tuple[UUID, Event], ...]
 """Events with their streams, in the order in which they are appended."""
@@ -149,9 +150,9 @@ def post_pending(
     command: PostPending, transfer: Transfer | None, source: Account, destination: Account,
     now: datetime,
 ) -> Decided:  # fmt: skip
-    """Refuses: `transfer_not_found`, `transfer_not_pending`, `transfer_expired`,
-    `amount_exceeds_pending`, and what either account's status refuses."""
-    pending = _check_pending(command.transfer_id, transfer)
+    """Refuses: `transfer_not_found`, `precondition_failed`, `transfer_not_pending`,
+    `transfer_expired`, `amount_exceeds_pending`, and what either account's status refuses."""
+    pending = _check_pending(command.transfer_id, transfer, command.expected_versions)
     request = pending.request
     assert isinstance(request, Reserved)
     if request.expires_at is not None and now >= request.expires_at:
@@ -178,8 +179,9 @@ def post_pending(
 
 
 def void_pending(command: VoidPending, transfer: Transfer | None, source: Account) -> Decided:
-    """Refuses: `transfer_not_found`, `transfer_not_pending`. A frozen source gets its hold back too."""
-    pending = _check_pending(command.transfer_id, transfer)
+    """Refuses: `transfer_not_found`, `precondition_failed`, `transfer_not_pending`. A frozen source
+    gets its hold back too."""
+    pending = _check_pending(command.transfer_id, transfer, command.expected_versions)
     return ((pending.id, Voided(command.reason)), _release(pending, source))
 
 
@@ -198,10 +200,11 @@ def reverse_transfer(
     command: ReverseTransfer, transfer: Transfer | None, source: Account, destination: Account
 ) -> Decided:
     """`source` and `destination` are the original's. Refuses: `transfer_not_found`,
-    `transfer_not_posted`, `not_reversible`, `already_reversed`, `amount_exceeds_posted`, and what
-    either account refuses."""
+    `precondition_failed`, `transfer_not_posted`, `not_reversible`, `already_reversed`,
+    `amount_exceeds_posted`, and what either account refuses."""
     if transfer is None:
         raise Refusal("transfer_not_found", transfer_id=command.transfer_id)
+    check_version(transfer.id, transfer.version, command.expected_versions)
     if transfer.status != "posted":
         raise Refusal("transfer_not_posted", transfer_id=transfer.id, status=transfer.status)
     request = transfer.request
@@ -269,7 +272,10 @@ def _exactly(metadata: Metadata) -> bytes:
 
 
 def is_same_reversal(transfer: Transfer, command: ReverseTransfer) -> bool:
-    """Whether a transfer is the reversal that the command asks for."""
+    """Whether a transfer is the reversal that the command asks for.
+
+    Expected versions are not part of it: they speak of the moment of the first attempt.
+    """
     r = transfer.request
     return (
         isinstance(r, Posted)
@@ -279,9 +285,12 @@ def is_same_reversal(transfer: Transfer, command: ReverseTransfer) -> bool:
     )
 
 
-def _check_pending(transfer_id: UUID, transfer: Transfer | None) -> Transfer:
+def _check_pending(
+    transfer_id: UUID, transfer: Transfer | None, expected: Expected = None
+) -> Transfer:
     if transfer is None:
         raise Refusal("transfer_not_found", transfer_id=transfer_id)
+    check_version(transfer.id, transfer.version, expected)
     if transfer.status != "pending":
         raise Refusal("transfer_not_pending", transfer_id=transfer.id, status=transfer.status)
     return transfer

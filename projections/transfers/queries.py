@@ -61,6 +61,16 @@ async def transfer(conn: AsyncConnection[Any], transfer_id: UUID) -> TransferRow
         return await cursor.fetchone()
 
 
+async def version_of(conn: AsyncConnection[Any], row: TransferRow) -> int:
+    """The transfer's version as the row shows it; 0 when the log does not have that event."""
+    # By the row's own position rather than the stream's end, which may be ahead of the row.
+    cursor = await conn.execute(
+        "SELECT originator_version FROM events WHERE notification_id = %s", (row.position,)
+    )
+    found = await cursor.fetchone()
+    return int(found[0]) if found else 0
+
+
 async def search_transfers(
     conn: AsyncConnection[Any],
     *,

@@ -14,6 +14,9 @@ from tests.support.serving import client_of, serving
 
 Json = dict[str, Any]
 
+_TRIES = 20
+"""Each lasts two seconds, since the API waits so long for its read models."""
+
 
 @pytest.fixture(scope="module")
 def api_database(make_database: MakeDatabase) -> Iterator[Database]:
@@ -67,17 +70,17 @@ class Bank:
         """The account; by default as fresh as the log is now."""
         if min_position is None:
             min_position = self.head()
-        answer = self.client.get(
-            f"/api/accounts/{account_id}", params={"min_position": min_position}
-        )
-        assert answer.status_code == 200, answer.text
-        return dict(answer.json())
+        return self.get(f"/api/accounts/{account_id}", min_position=min_position)
 
     def head(self) -> int:
         return int(self.client.get("/api/projections").json()["position"])
 
     def get(self, path: str, **params: Any) -> Json:
-        answer = self.client.get(path, params=params)
+        """What is answered; asked for again, as clients are told to, while it isn't visible yet."""
+        for _ in range(_TRIES):
+            answer = self.client.get(path, params=params)
+            if '"not_yet_visible"' not in answer.text:
+                break
         assert answer.status_code == 200, answer.text
         return dict(answer.json())
 

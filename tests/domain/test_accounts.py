@@ -59,6 +59,24 @@ def test_a_status_that_does_not_exist_is_refused() -> None:
         accounts.change_status(account(ALICE), ChangeAccountStatus(ALICE, "dormant"))
 
 
+@pytest.mark.parametrize("expected", [None, (2,), (1, 2, 7)])
+def test_a_status_changes_at_a_version_that_was_expected(expected: tuple[int, ...] | None) -> None:
+    there = account(ALICE, balance=1)
+    assert there.version == 2
+    command = ChangeAccountStatus(ALICE, "frozen", expected_versions=expected)
+    assert accounts.change_status(there, command) == StatusChanged("frozen", "active")
+
+
+@pytest.mark.parametrize("expected", [(), (1,), (1, 3)])
+@pytest.mark.parametrize("status", ["frozen", "active"])
+def test_a_status_does_not_change_at_another_version(
+    expected: tuple[int, ...], status: str
+) -> None:
+    command = ChangeAccountStatus(ALICE, status, expected_versions=expected)
+    with refused("precondition_failed", id=ALICE, version=2, expected=list(expected)):
+        accounts.change_status(account(ALICE, balance=1), command)
+
+
 def test_an_account_with_money_does_not_close() -> None:
     with refused("balance_not_zero", balance_minor=1, currency="EUR"):
         accounts.change_status(account(ALICE, balance=1), ChangeAccountStatus(ALICE, "closed"))

@@ -165,6 +165,26 @@ def test_what_is_over_is_over(over: Event) -> None:
         expire_pending(ExpirePending(TRANSFER), there, ALICE_HAS_100, NOW + AN_HOUR)
 
 
+@pytest.mark.parametrize("expected", [None, (1,), (3, 1)])
+def test_it_is_posted_and_voided_at_a_version_that_was_expected(
+    expected: tuple[int, ...] | None,
+) -> None:
+    posting = PostPending(TRANSFER, expected_versions=expected)
+    assert post_pending(posting, PENDING, ALICE_HAS_100, BOB_HAS_NOTHING, NOW)
+    voiding = VoidPending(TRANSFER, expected_versions=expected)
+    assert void_pending(voiding, PENDING, ALICE_HAS_100)
+
+
+@pytest.mark.parametrize("over", OVER)
+def test_it_is_neither_posted_nor_voided_at_another_version(over: Event) -> None:
+    there = transfer(RESERVED, over)
+    with refused("precondition_failed", id=TRANSFER, version=2, expected=[1]):
+        posting = PostPending(TRANSFER, expected_versions=(1,))
+        post_pending(posting, there, ALICE_HAS_100, BOB_HAS_NOTHING, NOW)
+    with refused("precondition_failed", id=TRANSFER, version=2, expected=[1]):
+        void_pending(VoidPending(TRANSFER, expected_versions=(1,)), there, ALICE_HAS_100)
+
+
 def test_one_that_does_not_exist_is_refused() -> None:
     with refused("transfer_not_found", transfer_id=TRANSFER):
         post(there=None)

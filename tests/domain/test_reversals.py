@@ -146,6 +146,22 @@ def test_money_goes_back_to_a_frozen_account_and_to_no_closed_one() -> None:
         reverse(source=account(ALICE, status="closed"))
 
 
+@pytest.mark.parametrize("expected", [None, (2,), (1, 2)])
+def test_it_goes_back_at_a_version_that_was_expected(expected: tuple[int, ...] | None) -> None:
+    there = transfer(POSTED, Reversed(EARLIER, 10_00))
+    command = ReverseTransfer(TRANSFER, REVERSAL, expected_versions=expected)
+    assert reverse_transfer(command, there, ALICE_HAS_60, BOB_HAS_40)
+
+
+@pytest.mark.parametrize("part", [10_00, 40_00])
+def test_it_does_not_go_back_at_another_version(part: int) -> None:
+    """A part that went back meanwhile would change what is left."""
+    there = transfer(POSTED, Reversed(EARLIER, part))
+    command = ReverseTransfer(TRANSFER, REVERSAL, expected_versions=(1,))
+    with refused("precondition_failed", id=TRANSFER, version=2, expected=[1]):
+        reverse_transfer(command, there, ALICE_HAS_60, BOB_HAS_40)
+
+
 def test_a_repeated_reversal_is_recognised_by_what_it_asks_for() -> None:
     (_, posted), *_ = reverse("15.00")
     there = transfer(posted, id_=REVERSAL)
@@ -154,3 +170,5 @@ def test_a_repeated_reversal_is_recognised_by_what_it_asks_for() -> None:
     assert not is_same_reversal(there, ReverseTransfer(TRANSFER, REVERSAL, "15", "other"))
     assert not is_same_reversal(there, ReverseTransfer(EARLIER, REVERSAL, "15", "wrong size"))
     assert not is_same_reversal(transfer(POSTED), ReverseTransfer(TRANSFER, REVERSAL))
+    at_first = ReverseTransfer(TRANSFER, REVERSAL, "15", "wrong size", expected_versions=(1,))
+    assert is_same_reversal(there, at_first)

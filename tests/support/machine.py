@@ -218,6 +218,8 @@ class LedgerMachine(RuleBasedStateMachine):
         transfer = self.transfer(one)
         part = None if flag else text(amount, self.model.transfers.get(transfer))
         plain = PostTransfer(self.new_id(), source, destination, amount, currency)
+        # What it is now: a command before it in the same batch may change that.
+        expected = self.versions(source if kind == "status" else transfer, other) if twist else None
         match kind:
             case "transfer":
                 return plain
@@ -233,13 +235,13 @@ class LedgerMachine(RuleBasedStateMachine):
                 )
                 return replace(plain, conditions=(wanted,))
             case "post":
-                return PostPending(transfer, part)
+                return PostPending(transfer, part, expected_versions=expected)
             case "void":
-                return VoidPending(transfer, "changed my mind")
+                return VoidPending(transfer, "changed my mind", expected)
             case "expire":
                 return ExpirePending(transfer)
             case "reverse":
-                return ReverseTransfer(transfer, self.new_id(), part, "sent back")
+                return ReverseTransfer(transfer, self.new_id(), part, "sent back", expected)
             case "again":
                 return self.repeatable(one)
             case "altered":
@@ -248,7 +250,14 @@ class LedgerMachine(RuleBasedStateMachine):
                 return ChangeAccountStatus(source, "active")
             case _:
                 statuses = ["frozen", "inactive", "suspended", "closed", "closed"]
-                return ChangeAccountStatus(source, statuses[amount % 5])
+                status = statuses[amount % 5]
+                return ChangeAccountStatus(source, status, expected_versions=expected)
+
+    def versions(self, id_: UUID, number: int) -> tuple[int, ...]:
+        """The version that an aggregate has now, in a list or by itself; now and then only others."""
+        there = self.model.accounts.get(id_) or self.model.transfers.get(id_)
+        version = there.version if there is not None else 1
+        return ((version,), (version + 7, version), (version,), (version + 1,))[number % 4]
 
     def account(self, number: int, accounts: list[UUID]) -> UUID:
         """One of the accounts; now and then one that does not exist."""

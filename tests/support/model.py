@@ -134,15 +134,16 @@ class Model:
                 plain = replace(command, conditions=())
                 return self._repeated(command.transfer_id, plain) or self._transfer(command)
             case ReverseTransfer():
-                return self._repeated(command.reversal_id, command) or self._reverse(command)
+                plain_reversal = replace(command, expected_versions=None)
+                return self._repeated(command.reversal_id, plain_reversal) or self._reverse(command)
             case ChangeAccountStatus():
                 return self._change_status(command)
             case PostPending():
                 return self._post(command)
             case VoidPending():
-                return self._end(command.transfer_id, "voided")
+                return self._end(command.transfer_id, "voided", command.expected_versions)
             case ExpirePending():
-                return self._end(command.transfer_id, "expired")
+                return self._end(command.transfer_id, "expired", None)
             case _:
                 raise NotImplementedError(command)
 
@@ -171,6 +172,7 @@ class Model:
 
     def _change_status(self, command: ChangeAccountStatus) -> Yes:
         account = self._account(command.account_id)
+        self._must_have(account.version, command.expected_versions)
         if command.status not in MAY_BECOME[account.status]:
             raise No("invalid_transition")
         if command.status == "closed" and account.held:
@@ -225,7 +227,7 @@ class Model:
         return answer
 
     def _post(self, command: PostPending) -> Yes:
-        transfer = self._pending(command.transfer_id)
+        transfer = self._pending(command.transfer_id, command.expected_versions)
         if transfer.expires_at is not None and self.now >= transfer.expires_at:
             raise No("transfer_expired")
         amount = self._part(command.amount, transfer.amount)
@@ -240,8 +242,8 @@ class Model:
         transfer.version += 1
         return self._yes(transfer.id, 3, source, destination)
 
-    def _end(self, transfer_id: UUID, status: str) -> Yes:
-        transfer = self._pending(transfer_id)
+    def _end(self, transfer_id: UUID, status: str, expected: tuple[int, ...] | None) -> Yes:
+        transfer = self._pending(transfer_id, expected)
         due = transfer.expires_at is not None and self.now >= transfer.expires_at
         if status == "expired" and not due:
             raise No("transfer_not_due")
@@ -256,6 +258,7 @@ class Model:
         transfer = self.transfers.get(command.transfer_id)
         if transfer is None:
             raise No("transfer_not_found")
+        self._must_have(transfer.version, command.expected_versions)
         if transfer.status != "posted":
             raise No("transfer_not_posted")
         if transfer.is_reversal:
@@ -282,7 +285,7 @@ class Model:
             is_reversal=True,
         )
         answer = self._yes(command.reversal_id, 4, giver, taker)
-        self.first[command.reversal_id] = command, answer
+        self.first[command.reversal_id] = replace(command, expected_versions=None), answer
         return answer
 
     def _account(self, id_: UUID) -> ModelAccount:
@@ -290,12 +293,17 @@ class Model:
             raise No("account_not_found")
         return self.accounts[id_]
 
-    def _pending(self, id_: UUID) -> ModelTransfer:
+    def _pending(self, id_: UUID, expected: tuple[int, ...] | None) -> ModelTransfer:
         if id_ not in self.transfers:
             raise No("transfer_not_found")
+        self._must_have(self.transfers[id_].version, expected)
         if self.transfers[id_].status != "pending":
             raise No("transfer_not_pending")
         return self.transfers[id_]
+
+    def _must_have(self, version: int, expected: tuple[int, ...] | None) -> None:
+        if expected is not None and version not in expected:
+            raise No("precondition_failed")
 
     def _part(self, text: str | None, whole: int) -> int:
         return whole if text is None else int(text.replace(".", ""))
