@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
-from uuid import UUID
 
 import msgspec
 
 from api.problem_catalogue import CATALOGUE as CATALOGUE
+from api.redaction import REDACTED, is_secret, redact
 from domain.money import format_amount
 
 PROBLEM_JSON = "application/problem+json"
@@ -25,7 +25,8 @@ class ProblemError(Exception):
 
 
 def shown(details: Mapping[str, object]) -> dict[str, object]:
-    """Details as a client sees them: `NAME_minor` becomes NAME as a decimal string of the currency."""
+    """Details as a client sees them: `NAME_minor` becomes NAME as a decimal string of the currency,
+    and secrets are taken out."""
     currency = details.get("currency")
     result: dict[str, object] = {}
     for name, value in details.items():
@@ -34,21 +35,8 @@ def shown(details: Mapping[str, object]) -> dict[str, object]:
                 format_amount(value, currency) if isinstance(value, int) else None
             )
         else:
-            result[name] = _plain(value)
+            result[name] = REDACTED if is_secret(name) else redact(value)
     return result
-
-
-def _plain(value: object) -> object:
-    """A value that can be encoded, whatever a client sent: half a surrogate pair becomes `?`."""
-    if isinstance(value, str):
-        return value.encode("utf-8", "replace").decode()
-    if isinstance(value, UUID):
-        return str(value)
-    if isinstance(value, Mapping):
-        return {str(_plain(name)): _plain(item) for name, item in value.items()}
-    if isinstance(value, list | tuple | set | frozenset):
-        return [_plain(item) for item in value]
-    return value
 
 
 def explain(reason: str, details: Mapping[str, object]) -> str:

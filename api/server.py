@@ -62,6 +62,7 @@ def serve(settings: Settings, conninfo: str) -> None:
         create_app(settings, conninfo),
         host=settings.HOST,
         port=settings.PORT,
+        log_config=None,  # its lines are written as all others are
         log_level=settings.LOG_LEVEL.lower() if settings.LOG_LEVEL != "INFO" else "warning",
         access_log=False,
         timeout_graceful_shutdown=10,

@@ -32,6 +32,9 @@ class Settings(BaseSettings):
     DATABASE_ADMIN_URL: Annotated[str | None, Field(repr=False)] = None
     """The same database for a role that may migrate it; `DATABASE_URL` when not given."""
     LOG_LEVEL: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    LOG_FORMAT: Literal["json", "text"] | None = None
+    """How log lines are written to stderr: as JSON for programs or as text for people. None is JSON with
+    a `DATABASE_URL` and text without one, and text for all that `daybook up` starts."""
     QUEUE_LIMIT: Annotated[int, Field(ge=1)] = 20_000
     """Commands that may wait for the writer before more of them are turned away."""
     CACHE_ACCOUNTS: Annotated[int, Field(ge=1)] = 100_000
@@ -58,6 +61,18 @@ class Settings(BaseSettings):
         if self.DATABASE_ADMIN_URL is not None and self.DATABASE_URL is None:
             raise ValueError("DATABASE_ADMIN_URL is set and DATABASE_URL is not: set both or none")
         return self
+
+    @field_validator("LOG_FORMAT", mode="before")
+    @classmethod
+    def _lower(cls, value: object) -> object:
+        return value.lower() if isinstance(value, str) else value
+
+    @property
+    def log_format(self) -> Literal["json", "text"]:
+        """How this process writes its log lines; see `LOG_FORMAT`."""
+        if self.LOG_FORMAT is not None:
+            return self.LOG_FORMAT
+        return "text" if self.DATABASE_URL is None else "json"
 
     @property
     def admin_url(self) -> str | None:

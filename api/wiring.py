@@ -63,13 +63,13 @@ only, and answered with 412 when there is another by now. Errors are `applicatio
 `reason` for programs. There is no authentication yet: the server listens on this machine only."""
 
 
-def _to_stderr(text: str) -> None:
+def to_stderr(text: str) -> None:
     print(text, file=sys.stderr)  # noqa: T201 - notices are for the person who waits
 
 
 @contextmanager
 def database(
-    settings: Settings, notice: Callable[[str], None] = _to_stderr
+    settings: Settings, notice: Callable[[str], None] = to_stderr
 ) -> Iterator[tuple[str, str]]:
     """Connection strings of the database, for the application and for migrations; while the block
     runs, so does the embedded server if there is no other."""
@@ -119,10 +119,10 @@ def make_read_models(conninfo: str) -> None:
 
 
 @contextmanager
-def ready_database(settings: Settings) -> Iterator[str]:
+def ready_database(settings: Settings, notice: Callable[[str], None] = to_stderr) -> Iterator[str]:
     """The connection string of a migrated database: the embedded one is migrated on the way,
     another one only by `daybook migrate up`."""
-    with database(settings) as (conninfo, admin_url):
+    with database(settings, notice) as (conninfo, admin_url):
         if settings.DATABASE_URL is None:
             migrate(admin_url)
         require_migrated(conninfo)

@@ -41,7 +41,8 @@ def read(conn: Connection[Any], name: str) -> Checkpoint | None:
 def lock(conn: Connection[Any], name: str) -> Checkpoint | None:
     """As `read`, and nobody moves it until this transaction ends."""
     row = conn.execute(
-        "SELECT position, code_version, error, parked FROM checkpoints WHERE name = %s FOR UPDATE", (name,)
+        "SELECT position, code_version, error, parked FROM checkpoints WHERE name = %s FOR UPDATE",
+        (name,),
     ).fetchone()
     return None if row is None else Checkpoint(*row)
 

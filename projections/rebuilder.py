@@ -7,7 +7,7 @@ import multiprocessing
 import signal
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from multiprocessing.process import BaseProcess
 from typing import Any
@@ -59,9 +59,16 @@ def ask(
 class Rebuilder:
     """Runs in a projector, beside its runner: each rebuild is a process of its own, one at a time."""
 
-    def __init__(self, conninfo: str, models: Sequence[ReadModel] = READ_MODELS) -> None:
+    def __init__(
+        self,
+        conninfo: str,
+        models: Sequence[ReadModel] = READ_MODELS,
+        prepare: Callable[[], None] | None = None,
+    ) -> None:
+        """`prepare` comes first in each process, for example to set up its logging; it is pickled."""
         self._conninfo = conninfo
         self._models = models
+        self._prepare = prepare
         self._failures: dict[str, int] = {}
         self._retry_at: dict[str, float] = {}
 
@@ -93,7 +100,7 @@ class Rebuilder:
 
     def _rebuild(self, name: str, stop: threading.Event) -> None:
         process: BaseProcess = multiprocessing.get_context("spawn").Process(
-            target=_work, args=(self._conninfo, read_model(name, self._models))
+            target=_work, args=(self._conninfo, read_model(name, self._models), self._prepare)
         )
         process.start()
         while process.is_alive() and not stop.wait(_POLL_S / 5):
@@ -109,10 +116,12 @@ class Rebuilder:
             _log.error("the rebuild of %s ended with status %s", name, process.exitcode)
 
 
-def _work(conninfo: str, model: ReadModel) -> None:
+def _work(conninfo: str, model: ReadModel, prepare: Callable[[], None] | None) -> None:
     """What a process does. A Ctrl-C is for the projector, which ends this one in its own way; an
     operator who wants a rebuild to stop says so to the database."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if prepare is not None:
+        prepare()
     go_on(conninfo, model)
 
 

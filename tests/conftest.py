@@ -14,6 +14,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from hypothesis import HealthCheck, settings
 
 from api.local.postgres import EmbeddedPostgres
 from migrations import runner
@@ -22,6 +23,10 @@ from migrations import runner
 for _number in (signal.SIGINT, signal.SIGHUP):
     if signal.getsignal(_number) is signal.SIG_IGN:
         signal.signal(_number, signal.SIG_DFL)
+
+# How long an example takes says how busy the machine is.
+settings.register_profile("daybook", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("daybook")
 
 _TEMPLATE = "daybook_template"
 _numbers = count(1)

@@ -8,20 +8,25 @@ import socket
 import sys
 import threading
 import time
+from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import Annotated
 
 import typer
 
-from api import demo, wiring
+from api import demo, logs, wiring
 from api.local.errors import LocalServerError
 from api.local.postgres import EmbeddedPostgres
 from api.local.signals import StopSignals
 from api.local.supervisor import Child, Supervisor
 from api.server import check_address, serve
 from api.settings import Settings, load_settings
+from projections.catalogue import READ_MODELS, ReadModel
 from projections.rebuilder import Rebuilder
 from projections.runner import Runner
+
+_log = logging.getLogger("daybook.up")
 
 _POLL_S = 0.1
 
@@ -42,8 +47,10 @@ def up(
     PORT (8000) and DATA_DIR (var) in the environment move it; DATABASE_URL uses another Postgres.
     """
     settings = load_settings()
+    # Unless told: whoever starts all of it by one command reads the lines.
+    settings = settings.model_copy(update={"LOG_FORMAT": settings.LOG_FORMAT or "text"})
     check_address(settings.HOST, settings.PORT)
-    with StopSignals() as signals:
+    with logs.running("up", settings), StopSignals() as signals:
         try:
             status = _up(settings, signals, demo_data=demo_data)
         except KeyboardInterrupt:
@@ -56,7 +63,7 @@ def _up(settings: Settings, signals: StopSignals, *, demo_data: bool) -> int:
     if settings.DATABASE_URL is not None:
         _prepare(settings, settings.DATABASE_URL, settings.admin_url or "", demo_data=demo_data)
         return _supervise(settings, settings.DATABASE_URL, signals, None, demo_data=demo_data)
-    with EmbeddedPostgres(settings.DATA_DIR, notice=_say) as server:
+    with EmbeddedPostgres(settings.DATA_DIR, notice=_teller(settings, logging.INFO)) as server:
         if server.adopted:
             raise LocalServerError(
                 f"another daybook runs on {settings.DATA_DIR}: use that one, wait until it has "
@@ -67,11 +74,12 @@ def _up(settings: Settings, signals: StopSignals, *, demo_data: bool) -> int:
 
 
 def _prepare(settings: Settings, conninfo: str, admin_url: str, *, demo_data: bool) -> None:
+    tell = _teller(settings, logging.INFO)
     for migration in wiring.migrate(admin_url):
-        _say(f"migrated: {migration.number:04}_{migration.name}")
+        tell(f"migrated: {migration.number:04}_{migration.name}")
     if demo_data:
         with wiring.make_ledger(settings, conninfo) as ledger:
-            demo.fill_if_new(ledger, conninfo, _say)
+            demo.fill_if_new(ledger, conninfo, tell)
 
 
 def _supervise(
@@ -84,7 +92,7 @@ def _supervise(
 ) -> int:
     # -P: a folder `api` where the person happens to be is not this one.
     program = [sys.executable, "-P", "-m", "api.cli"]
-    environment = {"DATABASE_URL": conninfo}
+    environment = {"DATABASE_URL": conninfo, "LOG_FORMAT": settings.log_format}
     children = [
         Child("projections", [*program, "project"], environment=environment),
         Child("api", [*program, "serve"], environment=environment),
@@ -92,7 +100,8 @@ def _supervise(
     welcome = (settings, signals, _welcome(settings, demo_data=demo_data))
     threading.Thread(target=_say_when_ready, args=welcome, daemon=True).start()
     watched = [server] if server is not None else []
-    return Supervisor(children, watched=watched, notice=_say).run(signals)
+    tell = _teller(settings, logging.WARNING)
+    return Supervisor(children, watched=watched, notice=tell).run(signals)
 
 
 def _say_when_ready(settings: Settings, signals: StopSignals, welcome: str) -> None:
@@ -129,7 +138,12 @@ def serve_api() -> None:
     settings = load_settings()
     check_address(settings.HOST, settings.PORT)
     # uvicorn repeats the signal that stopped it, which would end this process before its cleaning up.
-    with StopSignals(), suppress(KeyboardInterrupt), wiring.ready_database(settings) as conninfo:
+    with (
+        logs.running("api", settings),
+        StopSignals(),
+        suppress(KeyboardInterrupt),
+        wiring.ready_database(settings, _notices(settings)) as conninfo,
+    ):
         serve(settings, conninfo)
 
 
@@ -139,18 +153,43 @@ def project() -> None:
     A second one stands by.
     """
     settings = load_settings()
-    logging.getLogger("daybook").setLevel(settings.LOG_LEVEL)
+    with (
+        logs.running("projections", settings),
+        StopSignals(),
+        suppress(KeyboardInterrupt),
+        wiring.ready_database(settings, _notices(settings)) as conninfo,
+    ):
+        keep_up(conninfo, READ_MODELS, partial(logs.configure, "projections", settings))
+
+
+def keep_up(
+    conninfo: str, models: Sequence[ReadModel], prepare: Callable[[], None] | None = None
+) -> None:
+    """Run read models and what is asked of their rebuilds, until SIGTERM or Ctrl-C."""
+    logging.getLogger("daybook").setLevel(load_settings().LOG_LEVEL)
     stop = threading.Event()
-    with StopSignals(), suppress(KeyboardInterrupt), wiring.ready_database(settings) as conninfo:
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: stop.set())
-        rebuilds = threading.Thread(target=Rebuilder(conninfo).run, args=(stop,), name="rebuilds")
-        rebuilds.start()
-        try:
-            Runner(conninfo).run(stop)
-        finally:
-            stop.set()
-            rebuilds.join()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    rebuilder = Rebuilder(conninfo, models, prepare)
+    rebuilds = threading.Thread(target=rebuilder.run, args=(stop,), name="rebuilds")
+    rebuilds.start()
+    try:
+        Runner(conninfo, models).run(stop)
+    finally:
+        stop.set()
+        rebuilds.join()
+
+
+def _notices(settings: Settings) -> Callable[[str], None]:
+    """Where a role's notices of its own Postgres go."""
+    return wiring.to_stderr if settings.log_format == "text" else partial(_log.info, "%s")
+
+
+def _teller(settings: Settings, level: int) -> Callable[[str], None]:
+    """Where the notices of `daybook up` go: to its output for people, to the log for programs."""
+    if settings.log_format == "text":
+        return _say
+    return partial(_log.log, level, "%s")
 
 
 def _say(text: str) -> None:

@@ -123,7 +123,9 @@ async def prove_event(
 
 
 async def _checkpoint(conn: AsyncConnection[Any], position: int | None) -> Checkpoint:
-    found = await (kept.newest_of_log(conn) if position is None else kept.of_position(conn, position))
+    found = await (
+        kept.newest_of_log(conn) if position is None else kept.of_position(conn, position)
+    )
     if found is None:
         raise ProblemError("checkpoint_not_found")
     return _read(found)

@@ -187,7 +187,7 @@ def test_unknown_paths_and_methods_are_problems_too(bank: Bank) -> None:
     problem_of(bank.client.get("/api/nothing"), 404, "route_not_found")
     wrong = bank.client.delete("/api/accounts")
     problem_of(wrong, 405, "method_not_allowed")
-    assert wrong.headers["allow"] == "GET, POST"
+    assert wrong.headers["allow"] == "GET, HEAD, POST"
 
 
 def test_a_correlation_id_comes_back_and_goes_into_the_events(bank: Bank) -> None:

@@ -18,6 +18,7 @@ from typing import Self
 import httpx2
 import psutil
 
+from api.settings import Settings
 from tests.conftest import Database
 from tests.support.waiting import until
 
@@ -31,8 +32,7 @@ PATIENCE_S = 60.0
 
 def environment(settings: Mapping[str, str]) -> dict[str, str]:
     """This process' environment with these settings of Daybook's and no others."""
-    ours = ("DATABASE_URL", "DATABASE_ADMIN_URL", "DATA_DIR", "PORT", "HOST", "LOG_LEVEL")
-    kept = {name: value for name, value in os.environ.items() if name not in ours}
+    kept = {name: value for name, value in os.environ.items() if name not in Settings.model_fields}
     return kept | {"PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "utf-8"} | dict(settings)
 
 
@@ -177,6 +177,15 @@ def tree(pid: int) -> list[psutil.Process]:
     """A process and all that came from it, the children of its children too."""
     process = psutil.Process(pid)
     return [process, *process.children(recursive=True)]
+
+
+def names(processes: Iterable[psutil.Process]) -> set[str]:
+    """The names of those that have not ended meanwhile."""
+    found = set()
+    for process in processes:
+        with suppress(psutil.NoSuchProcess):
+            found.add(process.name())
+    return found
 
 
 def end(processes: Iterable[psutil.Process]) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from threading import Event
 
 
-def until(condition: Callable[[], object], timeout_s: float = 20.0) -> None:
+def until(condition: Callable[[], object], timeout_s: float = 60.0) -> None:
     """Return once the condition holds. Raises `TimeoutError` when it never does."""
     give_up = time.monotonic() + timeout_s
     pause = Event()

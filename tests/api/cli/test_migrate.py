@@ -8,6 +8,7 @@ import psycopg
 import pytest
 
 from api.local.postgres import EmbeddedPostgres
+from api.wiring import public_only
 from migrations import runner
 from tests.api.cli.conftest import CommandLine
 
@@ -63,6 +64,6 @@ def test_the_applications_role_may_not_migrate(empty: CommandLine) -> None:
 
 def test_config_prints_connection_strings(empty: CommandLine, postgres: EmbeddedPostgres) -> None:
     name = "daybook_test_empty"
-    assert empty.done("config", "database-url").strip() == postgres.url(name)
+    assert empty.done("config", "database-url").strip() == public_only(postgres.url(name))
     superuser = empty.done("config", "database-url", "--superuser").strip()
-    assert superuser == postgres.url(name, superuser=True)
+    assert superuser == public_only(postgres.url(name, superuser=True))

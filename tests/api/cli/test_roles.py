@@ -19,6 +19,11 @@ from tests.support.processes import Daybook, api, free_port, projector, settings
 SIGNALS = [signal.SIGTERM, signal.SIGINT]
 
 
+def said(process: Daybook) -> list[str]:
+    """The messages of its log."""
+    return [json.loads(line)["event"] for line in process.output.splitlines()]
+
+
 @pytest.mark.parametrize("number", SIGNALS)
 def test_a_server_answers_until_it_is_stopped(number: int, database: Database) -> None:
     port = free_port()
@@ -26,7 +31,7 @@ def test_a_server_answers_until_it_is_stopped(number: int, database: Database) -
         answer = httpx2.get(f"http://127.0.0.1:{port}/api/accounts")
         assert (answer.status_code, answer.json()["data"]) == (200, []), "before any projector ran"
         assert server.stop(number) == 0
-        assert server.output == ""
+        assert said(server) == ["starts", "has stopped"]
 
 
 @pytest.mark.parametrize("number", SIGNALS)
@@ -36,7 +41,7 @@ def test_a_projector_works_until_it_is_stopped(number: int, database: Database) 
     with projector(database) as process, database.connect() as conn:
         caught_up(conn)
         assert process.stop(number) == 0
-        assert process.output == ""
+        assert said(process) == ["starts", "has stopped"]
 
 
 def test_a_second_projector_stands_by_and_takes_over(database: Database) -> None:
@@ -56,9 +61,9 @@ def test_a_port_in_use_is_refused(ledgered: Ledgered) -> None:
         other.bind(("127.0.0.1", 0))
         other.listen()
         port = other.getsockname()[1]
-        said = ledgered.daybook.here.refused(1, "serve", PORT=str(port))
-    assert said.startswith(f"daybook: cannot listen on 127.0.0.1:{port}")
-    assert "choose another port" in said
+        refusal = ledgered.daybook.here.refused(1, "serve", PORT=str(port))
+    assert refusal.startswith(f"daybook: cannot listen on 127.0.0.1:{port}")
+    assert "choose another port" in refusal
 
 
 def test_the_tail_of_the_log_grows_line_by_line(database: Database) -> None:

@@ -21,7 +21,7 @@ from api.local.supervisor import Child, Supervisor
 
 programs = [argument.split(": ", 1) for argument in sys.argv[1:]]
 children = [
-    Child(name, [sys.executable, "-u", "-c", code], stop_within_s=0.5) for name, code in programs
+    Child(name, [sys.executable, "-u", "-c", code], stop_within_s=5) for name, code in programs
 ]
 with StopSignals() as signals:
     sys.exit(Supervisor(children, notice=print).run(signals))
