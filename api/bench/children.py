@@ -53,6 +53,7 @@ def running(
         "DATABASE_URL": conninfo,
         "DATABASE_ADMIN_URL": conninfo,
         "DATA_DIR": str(data_dir),
+        "LOG_FORMAT": "text",
         "HOST": "127.0.0.1",
     }
     if port:

@@ -3,28 +3,11 @@
 from __future__ import annotations
 
 import json
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 
-from projections.rebuilder import Rebuilder
 from tests.api.conftest import Bank, Json
 from tests.conftest import Database
+from tests.projections.running import rebuilding
 from tests.support.waiting import until
-
-
-@contextmanager
-def projector(database: Database) -> Iterator[None]:
-    """What rebuilds when asked to, while the block runs."""
-    stop = threading.Event()
-    thread = threading.Thread(target=Rebuilder(database.url).run, args=(stop,))
-    thread.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        thread.join(20)
-        assert not thread.is_alive()
 
 
 def ask(bank: Bank, name: str, verb: str, body: Json | None = None, status: int = 202) -> Json:
@@ -45,7 +28,7 @@ def test_a_projector_does_what_is_asked_over_http(bank: Bank, api_database: Data
     asked = ask(bank, "entries", "rebuild", {"parallel": 2})
     assert asked["rebuild"]["state"] == "waiting"
     assert ask(bank, "entries", "pause")["rebuild"]["state"] == "paused"
-    with projector(api_database):
+    with rebuilding(api_database.url):
         assert ask(bank, "entries", "resume")["name"] == "entries"
         until(lambda: state(bank, "entries") == "swapped")
         done = bank.get("/api/projections/entries")["rebuild"]

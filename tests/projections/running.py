@@ -15,6 +15,7 @@ from projections import checkpoints
 from projections.catalogue import READ_MODELS, ReadModel
 from projections.log import head_position
 from projections.rebuild import rebuild_many
+from projections.rebuilder import Rebuilder
 from projections.runner import Runner
 from projections.schemas import RUNNER_LOCKS, lock_key
 from tests.conftest import Database
@@ -39,6 +40,20 @@ def running(url: str, models: Sequence[ReadModel] = READ_MODELS) -> Iterator[Non
         stop.set()
         thread.join(60)
         assert not thread.is_alive(), "the runner does not stop"
+
+
+@contextmanager
+def rebuilding(url: str, models: Sequence[ReadModel] = READ_MODELS) -> Iterator[None]:
+    """What rebuilds when asked to works while the block runs, and has stopped after it."""
+    stop = threading.Event()
+    thread = threading.Thread(target=Rebuilder(url, models).run, args=(stop,))
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join(60)
+        assert not thread.is_alive(), "the rebuilder does not stop"
 
 
 def position(conn: Connection[Any], name: str) -> int:

@@ -5,9 +5,8 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable
+from contextlib import nullcontext
 from functools import partial
 from typing import Any
 
@@ -20,12 +19,12 @@ from projections.catalogue import read_model
 from projections.log import head_position
 from projections.rebuild import Options, rebuild
 from projections.rebuild_state import Rebuild
-from projections.rebuilder import Rebuilder, ask, go_on
+from projections.rebuilder import ask, go_on
 from projections.shadows import RebuildRefusedError, Shadow
 from projections.swapping import cancel, pause, rollback
 from tests.conftest import Database
 from tests.projections.histories import open_accounts
-from tests.projections.running import NAMES, no_progress, project_all, schemas_of
+from tests.projections.running import NAMES, no_progress, project_all, rebuilding, schemas_of
 from tests.support.waiting import until
 
 
@@ -33,18 +32,6 @@ def state(conn: psycopg.Connection[Any], name: str = "entries") -> Rebuild:
     found = rebuild_state.find(conn, name)
     assert found is not None
     return found
-
-
-@contextmanager
-def rebuilder(database: Database) -> Iterator[None]:
-    stop = threading.Event()
-    thread = threading.Thread(target=Rebuilder(database.url).run, args=(stop,))
-    thread.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        thread.join(20)
 
 
 @pytest.fixture
@@ -65,7 +52,7 @@ def test_what_is_said_while_the_process_starts_holds(
     stop: Callable[[str, str], bool],
     outcome: str,
 ) -> None:
-    with rebuilder(database):
+    with rebuilding(database.url):
         until(multiprocessing.active_children)
         stop(database.url, "entries")
         until(lambda: not multiprocessing.active_children())
@@ -172,7 +159,7 @@ def test_a_control_c_is_left_to_the_projector(
     def is_told_more(done: int) -> bool:
         return state(asked).done > done + 10 or state(asked).phase != "filling"
 
-    with rebuilder(database):
+    with rebuilding(database.url):
         until(lambda: state(asked).done > 0)
         for process in multiprocessing.active_children():
             assert process.pid is not None

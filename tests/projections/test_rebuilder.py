@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import os
-import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 
 import psycopg
 import pytest
@@ -13,27 +10,14 @@ from msgspec.structs import replace
 
 from application.ledger import Ledger
 from projections import rebuild_state
-from projections.catalogue import READ_MODELS, ReadModel, read_model
+from projections.catalogue import READ_MODELS, read_model
 from projections.rebuild import Options, rebuild
-from projections.rebuilder import Rebuilder, ask
+from projections.rebuilder import ask
 from projections.shadows import RebuildRefusedError
 from tests.conftest import Database
 from tests.projections.histories import open_accounts
-from tests.projections.running import end_connections, no_progress, project_all, rows
+from tests.projections.running import end_connections, no_progress, project_all, rebuilding, rows
 from tests.support.waiting import until
-
-
-@contextmanager
-def rebuilder(database: Database, models: Sequence[ReadModel] = READ_MODELS) -> Iterator[None]:
-    stop = threading.Event()
-    thread = threading.Thread(target=Rebuilder(database.url, models).run, args=(stop,))
-    thread.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        thread.join(20)
-        assert not thread.is_alive()
 
 
 def state(conn: psycopg.Connection[object], name: str) -> str:
@@ -49,7 +33,7 @@ def test_an_interrupted_rebuild_goes_on_and_a_paused_one_waits(
     with pytest.raises(psycopg.OperationalError):
         rebuild(database.url, "entries", lambda *_: end_connections(database, "daybook rebuild"))
     ask(database.url, "transfers")
-    with rebuilder(database):
+    with rebuilding(database.url):
         until(lambda: state(conn, "entries") == "swapped")
         until(lambda: state(conn, "transfers") == "swapped")
 
@@ -60,7 +44,7 @@ def test_a_rebuild_that_differs_waits_for_an_operator(
     open_accounts(ledger, 3)
     project_all(database.url)
     conn.execute("UPDATE entries.entry SET description = 'spoiled'")
-    with rebuilder(database):
+    with rebuilding(database.url):
         ask(database.url, "entries")
         until(lambda: state(conn, "entries") == "different")
         assert {row[9] for row in rows(conn, "entries")} == {"spoiled"}
@@ -80,7 +64,7 @@ def test_stopped_in_the_middle_it_is_left_to_the_next(
         return found is not None and found.state == "filling" and found.done > 0
 
     ask(database.url, "entries", Options(throttle=10))
-    with rebuilder(database):
+    with rebuilding(database.url):
         until(is_begun)
     until(lambda: state(conn, "entries") == "interrupted")
     with pytest.raises(RebuildRefusedError, match="is not over, and verifying"):
@@ -99,6 +83,6 @@ def test_one_whose_process_dies_does_not_keep_the_others_waiting(
     open_accounts(ledger, 3)
     for name in ("balances", "entries"):
         ask(database.url, name)
-    with rebuilder(database, [replace(read_model("balances"), project=dying), READ_MODELS[1]]):
+    with rebuilding(database.url, [replace(read_model("balances"), project=dying), READ_MODELS[1]]):
         until(lambda: state(conn, "entries") == "swapped")
     until(lambda: state(conn, "balances") == "interrupted")
