@@ -9,12 +9,11 @@ import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import parse_qsl, quote, urlencode
 
 import psycopg
 from fastapi import FastAPI
 from psycopg import AsyncConnection
-from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from api import auditing, description, errors
@@ -89,10 +88,12 @@ def public_only(url: str) -> str:
     By default a schema with the role's own name comes first, and the application may make schemas: a
     log of its own in one of those would be taken for the log.
     """
-    options = conninfo_to_dict(url).get("options")
-    if options is not None:
-        return make_conninfo(url, options=f"{options} {_PUBLIC}")
-    return f"{url}{'&' if '?' in url else '?'}options={quote(_PUBLIC)}"
+    base, _, query = url.partition("?")
+    given = parse_qsl(query, keep_blank_values=True)
+    options = [value for name, value in given if name == "options"]
+    kept = [(name, value) for name, value in given if name != "options"]
+    kept.append(("options", " ".join([*options, _PUBLIC])))
+    return f"{base}?{urlencode(kept, quote_via=quote, safe='')}"
 
 
 def migrate(admin_url: str) -> list[runner.Migration]:

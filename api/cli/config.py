@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated
-from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, quote, urlencode
 
 import psycopg
 import typer
@@ -107,18 +108,19 @@ def database_url(
 
 def as_user(url: str, user: str) -> str:
     """A connection string for the same database as another user, without a password."""
-    parts, known = urlsplit(url), conninfo_to_dict(url)
+    known = conninfo_to_dict(url)
+    # Taken apart by hand: libpq takes several hosts in one address, which the standard library does not.
+    scheme, _, rest = url.partition("://")
+    where = re.split(r"(?=[/?])", rest, maxsplit=1)
+    hosts = where[0].rpartition("@")[2]
+    path, _, query = (where[1] if len(where) > 1 else "").partition("?")
     kept = [
         (name, value)
-        for name, value in parse_qsl(parts.query, keep_blank_values=True)
+        for name, value in parse_qsl(query, keep_blank_values=True)
         if name not in ("user", "password")
     ]
     # Without a name of its own a database is called as its user is.
-    is_named = "dbname" in known or "user" not in known
-    return urlunsplit(
-        parts._replace(
-            netloc=f"{user}@{parts.netloc.rpartition('@')[2]}",
-            path=parts.path if is_named else f"/{quote(str(known['user']), safe='')}",
-            query=urlencode(kept, quote_via=quote, safe=""),
-        )
-    )
+    if "dbname" not in known and "user" in known:
+        path = f"/{quote(str(known['user']), safe='')}"
+    options = urlencode(kept, quote_via=quote, safe="")
+    return f"{scheme}://{user}@{hosts}{path}{'?' if options else ''}{options}"

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from psycopg.conninfo import make_conninfo
 
 from api.settings import Settings, SettingsError, load_settings
 from api.wiring import public_only
@@ -85,7 +84,7 @@ def test_passwords_are_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_schema_with_the_roles_name_does_not_come_before_the_log(database: Database) -> None:
-    for url in (database.url, make_conninfo(database.url, options="-cstatement_timeout=5s")):
+    for url in (database.url, f"{database.url}&options=-cstatement_timeout%3D5s"):
         with psycopg.connect(public_only(url)) as conn:
             conn.execute("CREATE SCHEMA daybook")
             conn.execute("CREATE TABLE daybook.events AS SELECT 1 AS forged")
