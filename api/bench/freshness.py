@@ -34,6 +34,7 @@ def measure(stage: Stage) -> list[Row]:
         "seconds": stage.sizes.visible_s,
         "least_share": stage.sizes.least_pace,
     }
+    stage.databases.settle()
     with (
         children.running("projector", ["api.cli", "project"], conninfo, stage.folder),
         children.running("API", ["api.bench.server"], conninfo, stage.folder, port),
