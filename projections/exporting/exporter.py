@@ -116,6 +116,11 @@ def _by_month(conn: Connection[Any], after: int, to: int) -> Iterator[tuple[str,
     while after < to:
         with gc_paused():
             batch = read_batch(conn, after, min(BATCH_EVENTS, to - after))
+        if not batch:
+            raise ExportError(
+                f"events are missing after position {after}: find out what happened to the log with"
+                " `daybook audit verify`; files that are finished stay"
+            )
         for month, events in groupby(batch, _month):
             yield month, list(events)
         after = batch[-1].position

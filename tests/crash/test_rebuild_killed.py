@@ -49,7 +49,8 @@ def test_rebuilds_that_are_killed_come_to_what_an_undisturbed_one_does(
         caught_up(conn)
         live = {name: rows(conn, name) for name in NAMES}
         assert all(live.values())
-        assert not any(verdict.differences for verdict in hold_against_log(conn))
+        differences = {verdict.name: verdict.differences for verdict in hold_against_log(conn)}
+        assert differences == {name: [] for name in NAMES}
         project_all(database.url)
         assert {name: rows(conn, name) for name in NAMES} == live
 

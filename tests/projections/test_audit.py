@@ -105,8 +105,12 @@ def audited(events: list[Recorded]) -> list[AuditRow]:
     return found[::-1]
 
 
+SHORT_SCAN = 4
+"""So few events a page looks at when it is to come out short."""
+
+
 def search_all(url: str, size: int = 1_000, **wanted: Any) -> list[AuditRow]:
-    """Page after page; one may be short when several things are wanted."""
+    """Page after page, all of them full but the last, unless few events are looked at."""
     found: list[AuditRow] = []
     before = None
     while True:
@@ -116,7 +120,7 @@ def search_all(url: str, size: int = 1_000, **wanted: Any) -> list[AuditRow]:
         before = page.next_before
         if before is None:
             return found
-        assert len(page.rows) == size or len(wanted) > 1
+        assert len(page.rows) == size or (len(wanted) > 1 and queries.MAX_SCAN == SHORT_SCAN)
 
 
 def test_every_event_is_there_in_words_live_and_rebuilt(
@@ -160,7 +164,7 @@ def busy(database: Database, ledger: Ledger, conn: psycopg.Connection[Any]) -> l
     return audited(recorded(conn))
 
 
-@pytest.mark.parametrize("scan", [queries.MAX_SCAN, 4])
+@pytest.mark.parametrize("scan", [queries.MAX_SCAN, SHORT_SCAN])
 def test_search_finds_by_each_filter_and_by_several(
     busy: list[AuditRow], database: Database, scan: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:

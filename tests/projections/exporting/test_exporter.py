@@ -30,7 +30,7 @@ from tests.projections.exporting.reading import (
     manifest,
 )
 from tests.projections.histories import busy_history, open_accounts, recorded, write_raw
-from tests.support.log import head
+from tests.support.log import head, tampering
 
 FORMATS = get_args(Format)
 
@@ -215,6 +215,21 @@ def test_all_before_an_event_that_cannot_be_read_is_exported(
             export(database.url, tmp_path)
         assert exported_rows(tmp_path) == before
         assert manifest(tmp_path)["to_position"] == end
+
+
+def test_a_log_with_a_long_gap_is_refused_with_what_to_do(
+    database: Database,
+    ledger: Ledger,
+    conn: psycopg.Connection[Any],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(exporter, "BATCH_EVENTS", 10)
+    open_accounts(ledger, 20)
+    with database.connect(superuser=True) as admin, tampering(admin):
+        admin.execute("DELETE FROM events WHERE notification_id BETWEEN 11 AND 30")
+    with pytest.raises(ExportError, match=r"missing after position 10: .*daybook audit verify"):
+        export(database.url, tmp_path)
 
 
 @pytest.mark.usefixtures("_small")
