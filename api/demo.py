@@ -38,6 +38,13 @@ _COMMANDS = (
 )
 
 
+def login_command(url: str) -> str:
+    """What a shell runs for the access token of the sample administrator."""
+    login = json.dumps({"email": "admin@example.com", "password": "admin-password-123!"})
+    post = f"curl -s -X POST {url}/api/auth/login -H 'Content-Type: application/json' -d '{login}'"
+    return f"""{post} | sed 's/.*"access_token":"\\([^"]*\\)".*/\\1/'"""
+
+
 def fill_if_new(ledger: Ledger, conninfo: str, say: Callable[[str], None]) -> None:
     """Fill an empty ledger, or one whose filling was interrupted; any other is left alone.
 

@@ -4,20 +4,34 @@ from __future__ import annotations
 
 import logging
 import re
-from time import perf_counter
+from collections.abc import Mapping
 from uuid import uuid4
 
-from starlette.datastructures import Headers
+from msgspec import Struct
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from structlog.contextvars import bind_contextvars
 
-from api.problems import CATALOGUE, PROBLEM_JSON, render
+from api.access_log import Access
+from api.limits import Limiter, Verdict, details_of, headers_of
+from api.negotiation import (
+    VERSIONS,
+    Envelope,
+    unknown_version,
+    wants_envelope,
+    without_version,
+)
+from api.origins import (
+    LOCAL_NAMES,
+    PREFLIGHT,
+    client_key,
+    cors_headers,
+    host_of,
+    is_cross_site,
+    is_preflight,
+)
+from api.problems import CATALOGUE, PROBLEM_JSON, problem_headers, render
 
 _log = logging.getLogger("daybook.api")
-_access = logging.getLogger("daybook.access")
-
-_SLOW_S = 1.0
-"""Requests whose answers begin later are worth a line by default."""
 
 MAX_BATCH_BYTES = 16 * 1024 * 1024
 """A full batch of 10,000 transfers with all their fields fits."""
@@ -51,81 +65,112 @@ _DOCS_CONTENT = (
     b" frame-ancestors 'none'",
 )
 
-_LOCAL_NAMES = frozenset({"127.0.0.1", "localhost", "[::1]"})
-_OTHER_SITES = frozenset({"cross-site", "same-site"})
+_HSTS = (b"strict-transport-security", b"max-age=31536000; includeSubDomains")
 _CORRELATION = re.compile(r"[A-Za-z0-9._:/+=-]{1,128}")
+
+
+class EdgeOptions(Struct, frozen=True):
+    """What the settings say of the edge; as it is, of a server that only this machine reaches."""
+
+    allowed_hosts: frozenset[str] = LOCAL_NAMES
+    """Names in lower case without ports; other requests may come from a page that took a name over."""
+    cors_origins: frozenset[str] = frozenset()
+    """Whose pages may call, as browsers write it: `https://app.example.com`."""
+    is_production: bool = False
+    limiter: Limiter | None = None
+
+
+_LOCAL = EdgeOptions()
 
 
 class Edge:
     """Plain ASGI middleware, since the framework's own costs a task and a queue a request."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, options: EdgeOptions = _LOCAL) -> None:
         self._app = app
+        self._options = options
+        vary = b"Accept, Origin" if options.cors_origins else b"Accept"
+        self._always = [*_SAFE, (b"vary", vary), *([_HSTS] if options.is_production else [])]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        headers = Headers(scope=scope)
+        # The first of each name, in one pass: they are looked up a dozen times.
+        headers = {n.decode("latin-1"): v.decode("latin-1") for n, v in reversed(scope["headers"])}
         given = headers.get("x-correlation-id", "")
         correlation_id = given if _CORRELATION.fullmatch(given) else uuid4().hex
         scope.setdefault("state", {})["correlation_id"] = correlation_id
         # Not unbound at the end: the server gives each request a context of its own.
         bind_contextvars(correlation_id=correlation_id)
-        access = _Access(scope)
+        access = Access(scope)
+        body = _Body(receive, _body_limit(scope))
+        reply = _Reply(send, scope, body, access, self._own_headers(scope, headers))
+        if self._options.limiter is not None:
+            reply.count_refused(self._options.limiter)
+        if wants_envelope(headers):
+            reply.in_envelope(correlation_id)
         try:
-            await self._pass_on(scope, headers, receive, send, access)
+            await self._pass_on(scope, headers, body, reply)
         finally:
             access.write()
 
+    def _own_headers(self, scope: Scope, headers: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
+        own = [(b"x-correlation-id", scope["state"]["correlation_id"].encode()), *self._always]
+        own.append(_DOCS_CONTENT if scope["path"].startswith(_DOCS) else _NO_CONTENT)
+        return own + cors_headers(headers, self._options.cors_origins)
+
     async def _pass_on(
-        self, scope: Scope, headers: Headers, receive: Receive, send: Send, access: _Access
+        self, scope: Scope, headers: Mapping[str, str], body: _Body, reply: _Reply
     ) -> None:
-        correlation_id: str = scope["state"]["correlation_id"]
-        started = False
-        is_head = scope["method"] == "HEAD"
-        if is_head:  # answered like a GET; the server's own scope still says that no body is wanted
-            scope = {**scope, "method": "GET"}
-
-        async def send_with_headers(message: Message) -> None:
-            nonlocal started
-            if is_head and message["type"] == "http.response.body":
+        refusal = _refusal(scope, headers, self._options, body.limit)
+        if refusal is None:
+            if is_preflight(scope["method"], headers, self._options.cors_origins):
+                await reply({"type": "http.response.start", "status": 204, "headers": PREFLIGHT})
+                await reply({"type": "http.response.body", "body": b""})
                 return
-            if body.too_large and not started:
-                raise BodyTooLargeError  # whatever the route made of the part that it got
-            if message["type"] == "http.response.start":
-                started = True
-                own = [(b"x-correlation-id", correlation_id.encode()), *_SAFE]
-                own.append(_DOCS_CONTENT if scope["path"].startswith(_DOCS) else _NO_CONTENT)
-                message["headers"] = [*message["headers"], *own]
-            access.note(message)
-            await send(message)
-            if is_head and started:  # now, since a stream may be long in having anything to say
-                await send({"type": "http.response.body"})
-
-        limit = MAX_BATCH_BYTES if scope["path"].endswith(_BATCHES) else MAX_BODY_BYTES
-        body = _Body(receive, limit)
-        refusal = _refusal(scope, headers, limit)
+            refusal = await self._beyond_limit(scope, headers)
         if refusal is not None:
-            await _answer(scope, send_with_headers, *refusal)
+            await _answer(scope, reply, *refusal)
             return
+        # Answered like a GET; the server's own scope still says that no body is wanted.
+        method = "GET" if scope["method"] == "HEAD" else scope["method"]
+        query = without_version(scope["query_string"])
         try:
-            await self._app(scope, body, send_with_headers)
+            await self._app({**scope, "method": method, "query_string": query}, body, reply)
         except BodyTooLargeError:
             body.too_large = False
-            await _answer(scope, send_with_headers, "body_too_large", {"limit_bytes": limit})
+            await _answer(scope, reply, "body_too_large", {"limit_bytes": body.limit})
+        except _RateLimitedError as error:
+            await _answer(scope, reply, "rate_limited", details_of(error.verdict))
         except Exception:  # the last resort: no request ends without an answer that finds the cause
-            _log.exception("unexpected error, correlation id %s", correlation_id)
-            if started:
+            _log.exception("unexpected error, correlation id %s", scope["state"]["correlation_id"])
+            if reply.started:
                 raise
-            await _answer(scope, send_with_headers, "internal_server_error", {})
+            await _answer(scope, reply, "internal_server_error", {})
+
+    async def _beyond_limit(
+        self, scope: Scope, headers: Mapping[str, str]
+    ) -> tuple[str, dict[str, object]] | None:
+        """The refusal of a request that says nothing of who it is from, and is one too many from there;
+        the others count for whom they are from."""
+        limiter = self._options.limiter
+        if limiter is None or "authorization" in headers or "x-api-key" in headers:
+            return None
+        verdict = await limiter.hit("address", client_key(scope))
+        scope["state"]["limit_headers"] = headers_of(verdict)
+        return None if verdict.allowed else ("rate_limited", details_of(verdict))
+
+
+def _body_limit(scope: Scope) -> int:
+    return MAX_BATCH_BYTES if scope["path"].endswith(_BATCHES) else MAX_BODY_BYTES
 
 
 def _refusal(
-    scope: Scope, headers: Headers, body_limit: int
+    scope: Scope, headers: Mapping[str, str], options: EdgeOptions, body_limit: int
 ) -> tuple[str, dict[str, object]] | None:
-    """Why a request is not even looked at: with no authentication yet, other web sites must not be
-    able to use a visitor's browser to reach this machine."""
+    """Why a request is not even looked at. Other web sites must not be able to use a visitor's browser
+    to reach what only that visitor can."""
     length = headers.get("content-length", "")
     if length.isdigit() and int(length) > body_limit:
         return "body_too_large", {"limit_bytes": body_limit}
@@ -133,51 +178,76 @@ def _refusal(
         return "url_too_long", {"limit_bytes": MAX_URL_BYTES}
     if sum(len(name) + len(value) for name, value in scope["headers"]) > MAX_HEADERS_BYTES:
         return "headers_too_large", {"limit_bytes": MAX_HEADERS_BYTES}
-    host = headers.get("host", "").rsplit(":", 1)[0] if headers.get("host") != "[::1]" else "[::1]"
-    if host not in _LOCAL_NAMES:
-        return "untrusted_host", {}
-    if scope["method"] not in ("GET", "HEAD") and headers.get("sec-fetch-site", "") in _OTHER_SITES:
+    if host_of(headers) not in options.allowed_hosts:
+        return "untrusted_host", {"known": sorted(options.allowed_hosts)}
+    if is_cross_site(scope["method"], headers, options.cors_origins):
         return "cross_site_request", {}
-    version = headers.get("x-api-version", "1")
-    if version != "1":
-        return "unsupported_api_version", {"given": version[:20], "known": ["1"]}
+    version = unknown_version(headers, scope["query_string"])
+    if version is not None:
+        return "unsupported_api_version", {"given": version[:20], "known": list(VERSIONS)}
     return None
 
 
-class _Access:
-    """What is told of a request when it is over."""
+class _Reply:
+    """`send` that adds the headers of every answer, and makes of the answer what the client asked for."""
 
-    def __init__(self, scope: Scope) -> None:
+    def __init__(
+        self, send: Send, scope: Scope, body: _Body, access: Access, own: list[tuple[bytes, bytes]]
+    ) -> None:
+        self.started = False
+        self._send = send
         self._scope = scope
-        self._begun = perf_counter()
-        self._waited_s = 0.0
-        self._status: int | None = None
-        self._bytes = 0
+        self._body = body
+        self._access = access
+        self._own = own
+        self._is_head = scope["method"] == "HEAD"
+        self._limiter: Limiter | None = None
+        self._envelope: Envelope | None = None
 
-    def note(self, message: Message) -> None:
-        """Something of the answer is about to be sent."""
+    def count_refused(self, limiter: Limiter) -> None:
+        """Count what is answered with 401: whoever tries keys is nobody else that it could count for."""
+        self._limiter = limiter
+
+    def in_envelope(self, correlation_id: str) -> None:
+        self._envelope = Envelope(correlation_id)
+
+    async def __call__(self, message: Message) -> None:
+        if self._body.too_large and not self.started:
+            raise BodyTooLargeError  # whatever the route made of the part that it got
+        if message["type"] == "http.response.start" and message["status"] == 401:
+            await self._count_refused()
+        messages = [message] if self._envelope is None else self._envelope.take(message)
+        for ready in messages:
+            await self._pass_on(ready)
+
+    async def _pass_on(self, message: Message) -> None:
         if message["type"] == "http.response.start":
-            self._status = message["status"]
-            self._waited_s = perf_counter() - self._begun
-        else:
-            self._bytes += len(message.get("body", b""))
-
-    def write(self) -> None:
-        """A line that most people see of what failed, had no answer, or began late; streams are long."""
-        worth = self._status is None or self._status >= 500 or self._waited_s > _SLOW_S
-        level = logging.WARNING if worth else logging.DEBUG
-        if not _access.isEnabledFor(level):
+            self.started = True
+            limits = self._scope["state"].get("limit_headers", ())
+            message["headers"] = [*message["headers"], *self._own, *limits]
+        elif self._is_head:
             return
-        client = self._scope.get("client")
-        fields = {
-            "method": self._scope["method"],
-            "path": self._scope["path"],
-            "status": self._status,
-            "duration_ms": round((perf_counter() - self._begun) * 1000, 3),
-            "bytes": self._bytes,
-            "client": client[0] if client else None,
-        }
-        _access.log(level, "request", extra=fields)
+        self._access.note(message)
+        await self._send(message)
+        if self._is_head:  # now, since a stream may be long in having anything to say
+            await self._send({"type": "http.response.body"})
+
+    async def _count_refused(self) -> None:
+        state = self._scope["state"]
+        if self._limiter is None or "limit_headers" in state:
+            return
+        verdict = await self._limiter.hit("address", client_key(self._scope))
+        state["limit_headers"] = headers_of(verdict)
+        if not verdict.allowed:
+            raise _RateLimitedError(verdict)
+
+
+class _RateLimitedError(Exception):
+    """Too many requests from one address had credentials that are none."""
+
+    def __init__(self, verdict: Verdict) -> None:
+        super().__init__()
+        self.verdict = verdict
 
 
 class BodyTooLargeError(Exception):
@@ -188,15 +258,15 @@ class _Body:
     """`receive` that counts what comes in."""
 
     def __init__(self, receive: Receive, limit: int) -> None:
+        self.limit = limit
         self._receive = receive
-        self._limit = limit
         self._bytes = 0
         self.too_large = False
 
     async def __call__(self) -> Message:
         message = await self._receive()
         self._bytes += len(message.get("body", b""))
-        if self._bytes > self._limit:
+        if self._bytes > self.limit:
             self.too_large = True
             raise BodyTooLargeError
         return message
@@ -208,6 +278,7 @@ async def _answer(scope: Scope, send: Send, reason: str, details: dict[str, obje
     headers = [
         (b"content-type", PROBLEM_JSON.encode()),
         (b"content-length", str(len(body)).encode()),
+        *((n.lower().encode(), v.encode()) for n, v in problem_headers(reason, details).items()),
     ]
     status = CATALOGUE[reason].status
     await send({"type": "http.response.start", "status": status, "headers": headers})

@@ -13,7 +13,7 @@ from psycopg_pool import PoolTimeout
 from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
-from api.problems import CATALOGUE, PROBLEM_JSON, ProblemError, render
+from api.problems import CATALOGUE, PROBLEM_JSON, ProblemError, problem_headers, render
 from api.state import correlation_of
 from application.ledger import LedgerClosedError, QueueFullError, WriteFailedError
 from domain.catalogue import UnknownEventError
@@ -22,6 +22,7 @@ from projections.log import UnreadableEventError
 
 _log = logging.getLogger("daybook.api")
 
+_WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
 _REASON_OF_TYPE = {
     "json_invalid": "invalid_json",
     "missing": "missing_fields",
@@ -41,9 +42,7 @@ def answer(
     body = render(
         reason, details, instance=request.url.path, correlation_id=correlation_of(request)
     )
-    out = dict(headers or {})
-    if CATALOGUE[reason].status == 503:
-        out.setdefault("Retry-After", "1")
+    out = {**problem_headers(reason, details), **(headers or {})}
     return Response(body, CATALOGUE[reason].status, out, PROBLEM_JSON)
 
 
@@ -75,7 +74,7 @@ async def _on_validation(request: Request, error: Exception) -> Response:
     if any(e["loc"] == ("body",) and e["type"] == "missing" for e in errors):
         return answer(request, "invalid_json", {})
     content_type = request.headers.get("content-type", "")
-    if request.method == "POST" and "json" not in content_type.lower():
+    if request.method in _WITH_BODY and "json" not in content_type.lower():
         return answer(request, "unsupported_media_type", {"given": content_type[:100]})
     return answer(request, *of_validation(errors))
 

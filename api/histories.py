@@ -11,11 +11,14 @@ from psycopg import AsyncConnection
 from api import views
 from api.as_of import at_most_one, before_start, position_then
 from domain.accounts import Account
+from domain.approvals import Approval
 from domain.catalogue import AggregateState
 from domain.money import format_amount
 from domain.refusals import Refusal
+from domain.security import SecurityLog
 from domain.statements import Statement
 from domain.transfers import Transfer
+from domain.users import User
 from projections import histories
 from projections.audit.words import describe
 from projections.histories import StateAt
@@ -79,6 +82,12 @@ def state(of: AggregateState) -> Json:
             return {**views.transfer(of), "version": of.version}
         case Statement():
             return _statement(of)
+        case User():
+            return views.user(of)
+        case Approval():
+            return views.approval(of)
+        case SecurityLog():
+            return {"id": of.id, "version": of.version}
 
 
 def currency_of(of: AggregateState) -> str:
@@ -90,6 +99,7 @@ def currency_of(of: AggregateState) -> str:
             return request.currency
         case Statement(imported=imported):
             return imported.currency
+    return ""
 
 
 def _statement(of: Statement) -> Json:

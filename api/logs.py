@@ -24,6 +24,8 @@ from domain.texts import DECEIVING
 Service = Literal["api", "projections", "up"]
 """Which of Daybook's processes a line is from."""
 
+DAYBOOK = "daybook"
+
 _log = logging.getLogger("daybook.process")
 
 _NOT_TOLD = frozenset({"_record", "color_message"})
@@ -48,7 +50,8 @@ def configure(service: Service, settings: Settings) -> None:
     Daybook's own loggers obey LOG_LEVEL. Other libraries speak from WARNING on, or less than that.
     """
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(make_formatter(service, settings.log_format, sys.stderr))
+    formatter = make_formatter(service, settings.log_format, sys.stderr, settings.SERVICE_NAME)
+    handler.setFormatter(formatter)
     level = logging.getLevelNamesMapping()[settings.LOG_LEVEL]
     logging.basicConfig(level=max(level, logging.WARNING), handlers=[handler], force=True)
     logging.getLogger("daybook").setLevel(level)
@@ -58,9 +61,12 @@ def configure(service: Service, settings: Settings) -> None:
 
 
 def make_formatter(
-    service: Service, log_format: Literal["json", "text"], stream: TextIO
+    service: Service, log_format: Literal["json", "text"], stream: TextIO, name: str = DAYBOOK
 ) -> logging.Formatter:
-    """What turns a record of the standard library into a line; text has colours on a terminal."""
+    """What turns a record of the standard library into a line; text has colours on a terminal.
+
+    With another `name` than Daybook's own, lines for programs are of the service `name-service`.
+    """
     render: list[Processor]
     if log_format == "json":
         render = [_encode]
@@ -74,13 +80,15 @@ def make_formatter(
         )
         render = [_for_people, console]
 
+    of = service if name == DAYBOOK else f"{name}-{service}"
+
     def describe(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
-        return _members(service, event["_record"], event)
+        return _members(of, event["_record"], event)
 
     return ProcessorFormatter(processors=[describe, _without_secrets, *render])
 
 
-def _members(service: Service, record: logging.LogRecord, event: EventDict) -> EventDict:
+def _members(service: str, record: logging.LogRecord, event: EventDict) -> EventDict:
     """What a line consists of. A record's own members never stand in for the line's."""
     when = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="microseconds")
     members: EventDict = {

@@ -295,8 +295,11 @@ class TransferIn(In):
     up_to: Annotated[bool, Field(strict=True)] = False
     conditions: Annotated[list[ConditionIn], Field(max_length=4)] = []
 
-    def command(self, transfer_id: UUID) -> PostTransfer:
-        """Raises `ProblemError` when an amount does not fit the currency, or parts do not fit together."""
+    def command(self, transfer_id: UUID, owner_id: UUID | None = None) -> PostTransfer:
+        """As asked by somebody who may touch this owner's accounts only (None: all).
+
+        Raises `ProblemError` when an amount does not fit the currency, or parts do not fit together.
+        """
         if self.expires_in_s is not None and not self.pending:
             raise ProblemError("expiry_without_pending")
         return PostTransfer(
@@ -313,6 +316,7 @@ class TransferIn(In):
             self.expires_in_s or 0,
             self.up_to,
             tuple(c.condition(self.currency) for c in self.conditions) if self.conditions else (),
+            owner_id,
         )
 
 

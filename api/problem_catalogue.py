@@ -24,7 +24,20 @@ class Retry(NamedTuple):
 
 
 RETRIES = {"external_dependency": Retry(3, 1_000, 2.0), "system": Retry(2, 500, 1.5)}
-"""By category; those of the others would fail again in the same way."""
+"""By category; those of the others would fail again in the same way, or say in Retry-After when not."""
+
+ERROR_TYPES = {
+    "validation": "validation_error",
+    "authentication": "unauthorized",
+    "authorization": "forbidden",
+    "not_found": "not_found",
+    "conflict": "conflict",
+    "business_rule": "unprocessable_entity",
+    "rate_limit": "rate_limited",
+    "external_dependency": "service_unavailable",
+    "system": "internal_server_error",
+}
+"""By category: its name in the member `error`, which clients of the older API read."""
 
 
 def _validation(title: str, advice: str) -> Problem:
@@ -41,6 +54,14 @@ def _missing(title: str, advice: str) -> Problem:
 
 def _conflict(title: str, advice: str) -> Problem:
     return Problem(409, "conflict", title, advice)
+
+
+def _who(title: str, advice: str) -> Problem:
+    return Problem(401, "authentication", title, advice)
+
+
+def _barred(title: str, advice: str) -> Problem:
+    return Problem(403, "authorization", title, advice)
 
 
 def _later(title: str, advice: str) -> Problem:
@@ -69,6 +90,12 @@ CATALOGUE: dict[str, Problem] = {
     "invalid_idempotency_key": _validation("Invalid Idempotency-Key", "A key has 1 to 255 printable ASCII characters."),
     "invalid_if_match": _validation("Invalid If-Match", "{why}"),
     "conflicting_parameters": _validation("Parameters exclude each other", "Give one of: {parameters}."),
+    "invalid_sort": _validation("Unknown order", "Sort by {allowed}, each once and with :asc or :desc after it; commas between several."),
+    "invalid_email_format": _validation("Invalid e-mail address", "Give an address like name@example.com."),
+    "invalid_password_format": _validation("Password not fit", "A password has at least 8 characters (15 for every role but user) and at most 128, and not only spaces."),
+    "invalid_role": _validation("Unknown role", "One of: {allowed}."),
+    "invalid_scope": _validation("Unknown scope", "Scopes of an API key are some of: {allowed}."),
+    "invalid_refresh_token_format": _validation("Not a refresh token", "Give the refresh_token as the login answered it."),
     "invalid_topic": _validation("Unknown event type", "One of: {allowed}."),
     "invalid_credit_limit": _validation("Invalid credit limit", "A credit limit is zero or more."),
     "expiry_without_pending": _validation("Expiry without pending", "Only a pending transfer expires: add pending: true, or leave expires_in_s out."),
@@ -78,16 +105,41 @@ CATALOGUE: dict[str, Problem] = {
     "body_too_large": Problem(413, "validation", "Body too large", "A body has at most {limit_bytes} bytes."),
     "url_too_long": Problem(414, "validation", "URL too long", "Path and query have at most {limit_bytes} bytes together."),
     "headers_too_large": Problem(413, "validation", "Headers too large", "All headers have at most {limit_bytes} bytes together."),
-    "unsupported_api_version": _validation("Unsupported API version", "X-API-Version is one of: {known}; leave it out for the newest."),
+    "unsupported_api_version": _validation("Unsupported API version", "Ask for one of: {known}; with none asked for, the newest answers."),
     "method_not_allowed": Problem(405, "validation", "Method not allowed", "The header Allow lists what this path takes."),
     "cross_site_request": Problem(403, "authorization", "Request from another site", "A web page of another site may not write here: call the API from a program, or from its own pages."),
-    "untrusted_host": Problem(403, "authorization", "Unknown host name", "Reach the server as 127.0.0.1 or localhost."),
+    "untrusted_host": Problem(403, "authorization", "Unknown host name", "Reach the server by a name that is its own: {known}."),
+    # Who asks.
+    "unauthorized": _who("Not logged in", "Send the header Authorization: Bearer with an access token, which POST /api/auth/login gives, or with an API key."),
+    "invalid_token": _who("Invalid token", "The token is not one of this server's: log in again."),
+    "token_expired": _who("Token expired", "Use the refresh token to get a new one, or log in again."),
+    "token_revoked": _who("Token revoked", "It was logged out of, used before, or withdrawn: log in again."),
+    "token_not_yet_valid": _who("Token not valid yet", "The token is for later: set the clocks of both machines."),
+    "invalid_token_type": _who("Wrong kind of token", "Access tokens are for requests, refresh tokens for new access tokens only."),
+    "missing_required_claims": _who("Incomplete token", "The token lacks claims that this server puts into each: log in again."),
+    "invalid_issuer": _who("Token of another issuer", "The token was not made by this server: log in here."),
+    "invalid_audience": _who("Token for another service", "The token was made for another service: log in here."),
+    "invalid_credentials": _who("Wrong e-mail or password", "Look at both again: which of them is wrong is not told."),
+    "invalid_password": _who("Wrong password", "The current password is not that one: type it again."),
+    "invalid_api_key": _who("Invalid API key", "It is mistyped, revoked or expired: use another, or have a new one issued."),
+    # What the one who asks may not do.
+    "forbidden": _barred("Not allowed", "This is not for you: ask an admin if it should be."),
+    "insufficient_permissions": _barred("Not allowed", "You may not do this: your role, your API key or whose it is does not allow it; see details."),
+    "unauthorized_access": _barred("Not yours", "It belongs to somebody else: use one of your own."),
+    "cannot_approve_own": _barred("Your own request", "Whoever asked, or gains by it, does not approve: another person must."),
+    "scope_missing": _barred("Scope missing", "The API key lacks the scope {scope}: use a key that has it."),
     # What is not there.
     "route_not_found": _missing("No such path", "GET /docs shows all paths."),
     "account_not_found": _missing("Account not found", "There is no account {account_id}."),
     "transfer_not_found": _missing("Transfer not found", "There is no transfer {transfer_id}."),
     "stream_not_found": _missing("Stream not found", "There is no stream {stream_id}."),
     "correlation_not_found": _missing("Correlation not found", "No event has the correlation id {correlation_id}. It may not be visible yet: read with min_position."),
+    "user_not_found": _missing("User not found", "There is no user {user_id}."),
+    "person_erased": _missing("Person erased", "What was known of this person was erased, for good."),
+    "session_not_found": _missing("Session not found", "There is no such session, or it has ended: GET /api/auth/sessions lists those that are open."),
+    "token_not_found": _missing("Token not found", "No open login has this token: log in again."),
+    "api_key_not_found": _missing("API key not found", "There is no API key {key_id}, or it is revoked."),
+    "approval_not_found": _missing("Approval not found", "There is no approval {approval_id}."),
     "problem_not_found": _missing("No such problem", "There is no reason {name}; GET /api/problems lists all."),
     "event_not_found": _missing("Event not found", "There is no event {position}; the log ends at {head}."),
     "checkpoint_not_found": _missing("Checkpoint not found", "There is no such checkpoint; `daybook audit checkpoint` makes one, and so does the server after every CHECKPOINT_EVERY events."),
@@ -102,13 +154,18 @@ CATALOGUE: dict[str, Problem] = {
     "transfer_not_due": _conflict("Transfer not due", "The transfer has not reached its expiry."),
     "event_not_signed": _conflict("Event not signed yet", "The last checkpoint is of position {signed}, and event {position} comes after it: ask again when there is a newer one; `daybook audit checkpoint` makes one now."),
     "log_not_as_signed": _conflict("Log not as signed", "The log is not what the checkpoint of position {signed} signed: run `daybook audit verify` to find what was altered."),
+    "email_already_exists": _conflict("E-mail address in use", "Another user has this address: log in with it, or give another one."),
+    "already_processed": _conflict("Already processed", "Somebody was faster: read it again to see what was decided."),
+    "approval_not_pending": _conflict("Approval not pending", "The approval is {status}; only a pending one can be decided."),
+    "approval_expired": _conflict("Approval expired", "Nobody decided until {expired_at}: ask for it anew."),
+    "user_erased": _conflict("User erased", "User {user_id} was erased before, for good."),
     "retry_refused": _conflict("Retry refused", "{why}"),
     "rebuild_refused": _conflict("Rebuild refused", "{why}"),
     # What the rules of the ledger refuse.
     "same_account": _rule("Same account twice", "Source and destination must differ."),
     "currency_mismatch": _rule("Currency mismatch", "Asked for {requested}; the source holds {source}, the destination {destination}."),
     "insufficient_funds": _rule("Insufficient funds", "Available {available}, requested {requested} {currency}."),
-    "account_inactive": _rule("Account inactive", "Account {account_id} is inactive: activate it first."),
+    "account_inactive": _rule("Account inactive", "Account {account_id} is inactive: have it activated first."),
     "account_frozen": _rule("Account frozen", "Account {account_id} is frozen and pays nothing out: unfreeze it first."),
     "account_suspended": _rule("Account suspended", "Account {account_id} is suspended: activate it first."),
     "account_closed": _rule("Account closed", "Account {account_id} is closed, for good."),
@@ -129,7 +186,11 @@ CATALOGUE: dict[str, Problem] = {
     "as_of_before_opening": _rule("Account not open then", "Account {account_id} was not open at that moment; it was opened at {opened_at}."),
     "as_of_before_start": _rule("Not begun then", "Stream {stream_id} has nothing at that moment: it begins at position {position}, {recorded_at}."),
     "version_not_reached": _rule("Version not reached", "Stream {stream_id} is at version {version}: ask for one up to it."),
+    "approval_required": _rule("Second person needed", "This takes two: ask for an approval, and have somebody else give it."),
+    "too_many_api_keys": _rule("Too many API keys", "A user has at most {most} of them: revoke one first."),
     # What may work a little later.
+    "rate_limited": Problem(429, "rate_limit", "Too many requests", "At most {limit} in {window_s} seconds: try again in {retry_after_s} seconds.", retryable=True),
+    "service_unavailable": _later("Service unavailable", "Something that this needs does not answer, or is too busy: try again."),
     "not_yet_visible": _later("Not yet visible", "What is asked is at position {position}, not yet at {min_position}: try again."),
     "read_model_incomplete": _later("Read model incomplete", "{projection} fails on {key} from event {position} on and leaves it out, so that no gap is shown as the truth; the log has everything. An operator corrects the code and runs `daybook projections retry {projection} {key}`."),
     "rebuild_needed": _later("Rebuild needed", "The tables of a read model were made by an older version ({missing}): run `daybook projections list` to see which, and `daybook projections rebuild` it."),

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from api.problem_catalogue import CATALOGUE as CATALOGUE
+from api.problem_catalogue import ERROR_TYPES, Problem
 from api.redaction import REDACTED, is_secret, redact
 from domain.money import format_amount
 
@@ -55,23 +56,57 @@ class _Forgiving(dict[str, Any]):
         return key
 
 
+def problem_headers(reason: str, details: Mapping[str, object]) -> dict[str, str]:
+    """What a problem says in headers too: when to try again, and how to say who one is (RFC 6750)."""
+    problem = CATALOGUE[reason]
+    headers = {}
+    if "retry_after_s" in details:
+        headers["Retry-After"] = str(details["retry_after_s"])
+    elif problem.status == 503:
+        headers["Retry-After"] = "1"
+    if problem.status == 401:
+        headers["WWW-Authenticate"] = _BEARER if reason in _WITHOUT_TOKEN else _invalid(problem)
+    elif reason == "scope_missing":
+        scope = f', scope="{details["scope"]}"' if "scope" in details else ""
+        headers["WWW-Authenticate"] = f'{_BEARER}, error="insufficient_scope"{scope}'
+    return headers
+
+
+_BEARER = 'Bearer realm="daybook"'
+_WITHOUT_TOKEN = frozenset({"unauthorized", "invalid_credentials", "invalid_password"})
+"""These say nothing of a token, and RFC 6750 has no error code for them."""
+
+
+def _invalid(problem: Problem) -> str:
+    return f'{_BEARER}, error="invalid_token", error_description="{problem.title}"'
+
+
 def render(
     reason: str, details: Mapping[str, object], *, instance: str, correlation_id: str
 ) -> bytes:
     """The body of a problem, as RFC 9457 with the members of this API's own."""
     problem = CATALOGUE[reason]
+    sentence, visible, now = explain(reason, details), shown(details), datetime.now(UTC)
     return msgspec.json.encode(
         {
             "type": f"/api/problems/{reason}",
             "title": problem.title,
             "status": problem.status,
-            "detail": explain(reason, details),
+            "detail": sentence,
             "instance": instance,
             "reason": reason,
             "category": problem.category,
             "retryable": problem.retryable,
-            "details": shown(details),
-            "timestamp": datetime.now(UTC),
+            "details": visible,
+            "timestamp": now,
             "correlation_id": correlation_id,
+            "error": {
+                "type": ERROR_TYPES[problem.category],
+                "message": sentence,
+                "code": problem.status,
+                "reason": reason,
+                "details": visible,
+                "timestamp": now,
+            },
         }
     )

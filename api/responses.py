@@ -171,8 +171,8 @@ class TransferOut(TransferBase):
     """The answer to a write, with what the transfer left on both accounts."""
 
     version: int
-    source: AccountAfterOut
-    destination: AccountAfterOut
+    source: AccountAfterOut | None
+    destination: AccountAfterOut | None
 
 
 class TransferRead(TransferBase):

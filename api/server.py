@@ -3,27 +3,27 @@
 from __future__ import annotations
 
 import asyncio
-import ipaddress
+import logging
 import socket
 
 import uvicorn
 from fastapi import FastAPI
 
-from api.settings import Settings, SettingsError
+from api import starting
+from api.settings import Settings
 from api.wiring import create_app
+
+_log = logging.getLogger("daybook")
 
 
 class PortInUseError(Exception):
     """Another program listens on the port."""
 
 
-def check_address(host: str, port: int) -> None:
+def check_address(settings: Settings) -> None:
     """Raises `SettingsError` or `PortInUseError` with what to do, before anything else is started."""
-    if host != "localhost" and not _is_loopback(host):
-        raise SettingsError(
-            f"HOST: {host!r} can be reached from outside, and there is no authentication yet: "
-            "leave it at 127.0.0.1"
-        )
+    starting.require_fit(settings)
+    host, port = settings.HOST, settings.PORT
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -35,13 +35,6 @@ def check_address(host: str, port: int) -> None:
                 f"cannot listen on {host}:{port} ({error.strerror}): stop the program that does, "
                 f"or choose another port, for example PORT={other} make run"
             ) from None
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 class Server(uvicorn.Server):
@@ -57,7 +50,10 @@ class Server(uvicorn.Server):
 
 def serve(settings: Settings, conninfo: str) -> None:
     """Serve until SIGINT or SIGTERM; requests under way are answered first."""
-    check_address(settings.HOST, settings.PORT)
+    check_address(settings)
+    if settings.is_production:
+        for text in starting.warnings(settings):
+            _log.warning("%s", text)
     config = uvicorn.Config(
         create_app(settings, conninfo),
         host=settings.HOST,
@@ -67,6 +63,9 @@ def serve(settings: Settings, conninfo: str) -> None:
         access_log=False,
         timeout_graceful_shutdown=10,
         server_header=False,
+        # Whoever else names a client in a header could be counted as any.
+        proxy_headers=bool(settings.TRUSTED_PROXIES),
+        forwarded_allow_ips=[str(network) for network in settings.TRUSTED_PROXIES],
         backlog=4096,
     )
     asyncio.run(Server(config).serve())

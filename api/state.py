@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,8 +13,22 @@ from fastapi import Depends, Request
 from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool
 
+from api.guard import Gate
+from application.identity.passwords import Hasher
 from application.ledger import Ledger
+from application.people.vault import Vault
 from projections.freshness import Freshness
+
+
+@dataclass(frozen=True)
+class Policy:
+    """What the house has decided, by its settings."""
+
+    public_url: str = "http://127.0.0.1:8000"
+    """What links in mails begin with."""
+    four_eyes_above: Mapping[str, int] = field(default_factory=dict)
+    """Currency -> minor units; transfers of more than that need a second person."""
+    registration_is_open: bool = True
 
 
 @dataclass(frozen=True)
@@ -24,6 +39,10 @@ class State:
     pool: AsyncConnectionPool[AsyncConnection[Any]]
     freshness: Freshness
     data_dir: Path
+    gate: Gate
+    vault: Vault
+    hasher: Hasher
+    policy: Policy
     started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when the server begins to stop: streams end then, so that it can."""
@@ -36,11 +55,6 @@ async def state_of(request: Request) -> State:
 
 
 Running = Annotated[State, Depends(state_of)]
-
-
-def caller_of(request: Request) -> str:
-    """Who asks. Until there is authentication everybody on this machine is one caller."""
-    return "local"
 
 
 def correlation_of(request: Request) -> str:

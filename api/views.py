@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
+from uuid import UUID
 
 import msgspec
 
 from api.problems import explain, shown
 from application.ledger import Accepted, Outcome, Refused
 from domain.accounts import Account
+from domain.approvals import Approval, TransferAsked
 from domain.money import format_amount
-from domain.statements import Statement
 from domain.transfers import Posted, Reserved, Transfer
+from domain.users import User
 from projections.balances.queries import AccountRow, TrialBalance
 from projections.entries.queries import EntryRow
 from projections.log import LoggedEvent
@@ -49,12 +51,62 @@ def account(state: Account) -> Json:
     }
 
 
-def account_after(state: Account) -> Json:
-    """What a transfer left on one of its accounts."""
+def account_after(state: Account, sees: Sees) -> Json | None:
+    """What a transfer left on one of its accounts; None for who may not see it."""
+    if not sees(state.owner_id):
+        return None
     return {
         "account_id": state.id,
         **account_amounts(state.currency, state.balance, state.held, state.available),
         "version": state.version,
+    }
+
+
+def user(state: User) -> Json:
+    """A user as the ledger knows it, what is personal still sealed."""
+    return {
+        "id": state.id,
+        "email": state.email,
+        "full_name": state.full_name,
+        "role": state.role,
+        "status": state.status.upper(),
+        "active": state.status == "active",
+        "verified": state.verified,
+        "suspended": state.status == "suspended",
+        "deleted": state.status == "deleted",
+        "version": state.version,
+    }
+
+
+def approval(state: Approval) -> Json:
+    """What was asked for, by whom, and what became of it."""
+    requested = state.requested
+    return {
+        "id": state.id,
+        "status": state.status,
+        "maker_id": requested.maker_id,
+        "checker_id": state.checker_id,
+        "expires_at": requested.expires_at,
+        "transfer": None if requested.transfer is None else _asked(requested.transfer),
+        "role_change": requested.role_change,
+        "version": state.version,
+    }
+
+
+def _asked(asked: TransferAsked) -> Json:
+    return {
+        "id": asked.transfer_id,
+        "source_account_id": asked.source_id,
+        "destination_account_id": asked.destination_id,
+        "amount": format_amount(asked.amount, asked.currency),
+        "currency": asked.currency,
+        "description": asked.description,
+        "reference": asked.reference,
+        "effective_at": asked.effective_at,
+        "metadata": asked.metadata,
+        "pending": asked.pending,
+        "expires_in_s": asked.expires_in_s or None,
+        "up_to": asked.up_to,
     }
 
 
@@ -80,19 +132,28 @@ def transfer(state: Transfer) -> Json:
     }
 
 
-def accepted(outcome: Accepted) -> Json:
-    """The answer to an accepted command: the resource, and where and when it is in the log."""
+Sees = Callable[[UUID | None], bool]
+"""Whether what belongs to a person (None: to nobody) may be shown."""
+
+
+def accepted(outcome: Accepted, sees: Sees) -> Json:
+    """The answer to an accepted command: the resource, and where and when it is in the log. What it
+    left on accounts is shown of those only that the caller sees."""
     state = outcome.state
     place = {"position": outcome.position, "recorded_at": outcome.recorded_at}
     if isinstance(state, Account):
         return {**account(state), **place}
-    assert not isinstance(state, Statement), "no request books statements"
+    if isinstance(state, User):
+        return {**user(state), **place}
+    if isinstance(state, Approval):
+        return {**approval(state), **place}
+    assert isinstance(state, Transfer), "no request books statements"
     body = {**transfer(state), "version": state.version, **place}
     if body["effective_at"] is None:
         body["effective_at"] = outcome.recorded_at
     source, destination = outcome.accounts
-    body["source"] = account_after(source)
-    body["destination"] = account_after(destination)
+    body["source"] = account_after(source, sees)
+    body["destination"] = account_after(destination, sees)
     return body
 
 
@@ -183,7 +244,7 @@ def event(recorded: LoggedEvent) -> Json:
     }
 
 
-def batch_item(outcome: Outcome) -> Json:
+def batch_item(outcome: Outcome, sees: Sees) -> Json:
     """One line of a batch's answer."""
     if isinstance(outcome, Refused):
         return {
@@ -199,8 +260,8 @@ def batch_item(outcome: Outcome) -> Json:
         "status": outcome.state.status,
         "position": outcome.position,
         "recorded_at": outcome.recorded_at,
-        "source": account_after(source),
-        "destination": account_after(destination),
+        "source": account_after(source, sees),
+        "destination": account_after(destination, sees),
     }
 
 

@@ -16,8 +16,10 @@ from fastapi import FastAPI
 from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
-from api import auditing, description, errors
-from api.edge import Edge
+from api import auditing, description, errors, paging
+from api.edge import Edge, EdgeOptions
+from api.guard import Gate, guard
+from api.limits import Limiter, Rates
 from api.local.postgres import EmbeddedPostgres
 from api.routes import (
     accounts,
@@ -31,10 +33,15 @@ from api.routes import (
     streams,
     transfers,
 )
+from api.secrets import cursor_key, jwt_secrets, master_keys
 from api.settings import Settings, load_settings
-from api.state import State
+from api.state import Policy, State
 from application import deadlines, housekeeping
+from application.identity.access import Access
+from application.identity.passwords import Hasher
+from application.identity.tokens import Signer, VerifiedTokens
 from application.ledger import Ledger, LedgerClosedError, QueueFullError, WriteFailedError
+from application.people.vault import Vault
 from migrations import runner
 from projections import schemas
 from projections.catalogue import READ_MODELS
@@ -59,7 +66,11 @@ Amounts are decimal strings. Every write answers with its `position`; give it to
 `min_position` to see the write. An `Idempotency-Key` on a POST makes repeating it safe. What shows one
 account or transfer has its version as `ETag`; with that as `If-Match` a change is made to that version
 only, and answered with 412 when there is another by now. Errors are `application/problem+json` with a
-`reason` for programs. There is no authentication yet: the server listens on this machine only."""
+`reason` for programs.
+
+People log in at `/api/auth/login` and send the access token as `Authorization: Bearer ...`; programs
+send an API key, the same way or as `X-API-Key`. Who may do what is one table; what belongs to others is
+answered as if it were not there."""
 
 
 def to_stderr(text: str) -> None:
@@ -147,6 +158,35 @@ def open_ledger() -> Iterator[tuple[Ledger, str]]:
         yield ledger, conninfo
 
 
+def make_limiter(settings: Settings) -> Limiter | None:
+    """What counts requests, None when the settings say that nobody does."""
+    if not settings.FEATURE_RATE_LIMITING:
+        return None
+    rates = Rates(
+        per_person=settings.RATE_LIMIT,
+        per_machine=settings.RATE_LIMIT_MACHINE,
+        per_address=settings.RATE_LIMIT_ADDRESS,
+        writes_per_person=settings.RATE_LIMIT_WRITES,
+        login=settings.RATE_LIMIT_LOGIN,
+    )
+    return Limiter(settings.REDIS_URL, rates)
+
+
+def make_hasher(settings: Settings) -> Hasher:
+    return Hasher(
+        settings.ARGON2_TIME_COST, settings.ARGON2_MEMORY_KIB, settings.ARGON2_PARALLELISM
+    )
+
+
+def edge_options(settings: Settings, limiter: Limiter | None) -> EdgeOptions:
+    return EdgeOptions(
+        allowed_hosts=frozenset(settings.ALLOWED_HOSTS),
+        cors_origins=frozenset(settings.CORS_ORIGINS),
+        is_production=settings.is_production,
+        limiter=limiter,
+    )
+
+
 def create_app(settings: Settings, conninfo: str) -> FastAPI:
     """The API on a database. Its parts start with the server and stop with it."""
 
@@ -159,7 +199,7 @@ def create_app(settings: Settings, conninfo: str) -> FastAPI:
         pool: AsyncConnectionPool[AsyncConnection[Any]] = AsyncConnectionPool(
             conninfo,
             min_size=2,
-            max_size=10,
+            max_size=settings.POOL_SIZE,
             timeout=10,
             reconnect_timeout=_RECONNECT_S,
             open=False,
@@ -167,13 +207,17 @@ def create_app(settings: Settings, conninfo: str) -> FastAPI:
             check=AsyncConnectionPool.check_connection,
         )
         await asyncio.to_thread(make_read_models, conninfo)
+        vault = await asyncio.to_thread(Vault.open, conninfo, master_keys(settings))
         await pool.open()
         ledger = make_ledger(settings, conninfo)
         keeper = auditing.keeper(settings, conninfo)
         keeper.start()
         try:
-            async with Freshness(conninfo) as freshness:
-                state = State(ledger, pool, freshness, settings.DATA_DIR)
+            async with Freshness(conninfo) as freshness, Access(conninfo) as access:
+                gate = Gate(signer, access, limiter, VerifiedTokens(signer))
+                state = State(
+                    ledger, pool, freshness, settings.DATA_DIR, gate, vault, hasher, policy
+                )
                 app.state.daybook = state
                 sweeper = asyncio.create_task(_sweep(state))
                 yield
@@ -184,7 +228,17 @@ def create_app(settings: Settings, conninfo: str) -> FastAPI:
             await asyncio.to_thread(keeper.stop)
             await asyncio.to_thread(ledger.close)
             await pool.close()
+            hasher.close()
+            if limiter is not None:
+                await limiter.close()
 
+    signer = Signer(jwt_secrets(settings))
+    hasher = make_hasher(settings)
+    policy = Policy(
+        settings.public_url, settings.FOUR_EYES_ABOVE, settings.FEATURE_REGISTRATION
+    )
+    limiter = make_limiter(settings)
+    paging.use_key(cursor_key(settings))
     app = FastAPI(
         title="Daybook",
         version=health.VERSION,
@@ -193,7 +247,7 @@ def create_app(settings: Settings, conninfo: str) -> FastAPI:
         redoc_url="/redoc",
         redirect_slashes=False,
     )
-    app.add_middleware(Edge)
+    app.add_middleware(Edge, options=edge_options(settings, limiter))
     errors.install(app)
     modules = (
         accounts, transfers, reports, events, streams, audit, audit_proof, projections, problems,
@@ -204,6 +258,7 @@ def create_app(settings: Settings, conninfo: str) -> FastAPI:
         # As they are: an included router is searched twice for each request.
         app.router.routes.extend(router.routes)
     app.state.routes = [route for router in routers for route in router.routes]
+    guard(app.state.routes)
     description.install(app)
     return app
 

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+from uuid import UUID
 
 import msgspec
 from fastapi import Request, Response
+from psycopg import Connection
 
 from api import views
+from api.callers import caller_of, caller_or_none
 from api.preconditions import etag, has_already, refuse_if_match
 from api.problems import CATALOGUE, PROBLEM_JSON, ProblemError, render
-from api.state import State, caller_of, correlation_of
+from api.state import State, correlation_of
 from application.ledger import Accepted, Answer, Outcome, Receipt, Refused, Submission
 from application.ledger.outcomes import Command
 from domain.provenance import Provenance
@@ -21,6 +23,20 @@ from domain.provenance import Provenance
 _KEY = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]{0,253}[\x21-\x7e])?")
 
 Render = Callable[[Sequence[Outcome]], Answer]
+
+Beside = Callable[[Connection[Any]], None]
+"""Writes to ordinary tables in the transaction of a command's events."""
+
+Finish = Callable[[State, views.Json], Awaitable[views.Json]]
+"""Makes what is sent of what is kept: what is personal is kept sealed, so that it can be forgotten, and
+opened anew for each answer."""
+
+
+class Author(NamedTuple):
+    """Who writes: `actor` as the log has it, `name` as idempotency keys are kept for."""
+
+    actor: str
+    name: str
 
 
 def json_response(body: object, headers: Mapping[str, str] | None = None) -> Response:
@@ -36,19 +52,44 @@ def tagged_response(body: object, version: int, if_none_match: list[str] | None)
     return json_response(body, headers)
 
 
-async def create(request: Request, state: State, command: Command) -> Response:
-    """Submit a command that starts something new, and answer with that, or with the problem."""
+async def create(
+    request: Request,
+    state: State,
+    command: Command,
+    *,
+    beside: Beside | None = None,
+    finish: Finish | None = None,
+    author: Author | None = None,
+) -> Response:
+    """Submit a command that starts something new, and answer with that, or with the problem.
+
+    `author` is for public routes, where no caller is known. Raises what `beside` refuses.
+    """
     refuse_if_match(request)
-    answered = _tagged(await _write(request, state, [command], _one(request, 201)))
+    render_one = _one(request, 201)
+    answered = await _write(
+        request, state, [command], render_one, beside=beside, finish=finish, author=author
+    )
+    answered = _tagged(answered)
     if answered.status_code == 201:
         answered.headers["Location"] = f"{request.url.path}/{_shown(answered).id}"
     return answered
 
 
-async def change(request: Request, state: State, command: Command) -> Response:
+async def change(
+    request: Request,
+    state: State,
+    command: Command,
+    *,
+    beside: Beside | None = None,
+    finish: Finish | None = None,
+) -> Response:
     """Submit a command on what is there, which has the versions that If-Match names, and answer with
-    what it led to, or with the problem."""
-    return _tagged(await _write(request, state, [command], _one(request, 200)))
+    what it led to, or with the problem. Raises what `beside` refuses."""
+    render_one = _one(request, 200)
+    return _tagged(
+        await _write(request, state, [command], render_one, beside=beside, finish=finish)
+    )
 
 
 async def write_batch(
@@ -71,19 +112,22 @@ async def _write(
     render_answer: Render,
     *,
     linked: bool = False,
+    beside: Beside | None = None,
+    finish: Finish | None = None,
+    author: Author | None = None,
 ) -> Response:
     """With an Idempotency-Key the answer is kept with the events, refusals too, and the same request
     gets it again."""
     if request.query_params:
         raise ProblemError("unknown_fields", fields=sorted(request.query_params))
     key = _idempotency_key(request)
-    provenance = Provenance(
-        actor=caller_of(request), correlation_id=correlation_of(request), command_id=key
-    )
+    by = author or _author(request)
+    provenance = Provenance(actor=by.actor, correlation_id=correlation_of(request), command_id=key)
     receipt = None
     if key:
-        receipt = Receipt(caller_of(request), key, await _fingerprint(request), render_answer)
-    done = await state.ledger.post(Submission(commands, provenance, linked, receipt))
+        fingerprint = state.vault.index.request(await _asked(request))
+        receipt = Receipt(by.name, key, fingerprint, render_answer)
+    done = await state.ledger.post(Submission(commands, provenance, linked, receipt, beside))
     replayed = done.replayed
     answer = done.answer
     if answer is None:
@@ -94,18 +138,30 @@ async def _write(
         replayed = bool(done.outcomes) and all(
             isinstance(o, Accepted) and o.replayed for o in done.outcomes
         )
+    if finish is not None and answer.status < 400:
+        body = views.encode(await finish(state, msgspec.json.decode(answer.body)))
+        answer = Answer(answer.status, body, answer.position)
     return _response(answer, replayed=replayed)
+
+
+def _author(request: Request) -> Author:
+    caller = caller_of(request)
+    return Author(caller.actor, caller.name)
 
 
 def _one(request: Request, status: int) -> Render:
     """The answer to a request with one command: the resource, or the problem."""
     instance, correlation_id = request.url.path, correlation_of(request)
+    caller = caller_or_none(request)
+
+    def sees(owner_id: UUID | None) -> bool:
+        return caller is not None and caller.sees(owner_id)
 
     def render_one(outcomes: Sequence[Outcome]) -> Answer:
         (outcome,) = outcomes
         if isinstance(outcome, Refused):
             return refused(outcome, instance, correlation_id)
-        return Answer(status, views.encode(views.accepted(outcome)), outcome.position)
+        return Answer(status, views.encode(views.accepted(outcome, sees)), outcome.position)
 
     return render_one
 
@@ -158,8 +214,8 @@ def _idempotency_key(request: Request) -> str:
     return key
 
 
-async def _fingerprint(request: Request) -> bytes:
-    """A digest of what is asked: method, path, If-Match and the body's content, whatever its key order."""
+async def _asked(request: Request) -> bytes:
+    """What is asked: method, path, If-Match and the body's content, whatever its key order."""
     raw = await request.body()
     try:
         content: Any = msgspec.json.decode(raw) if raw else {}
@@ -169,4 +225,4 @@ async def _fingerprint(request: Request) -> bytes:
     line = f"{request.method} {request.url.path.lower()}\n".encode()
     if if_match := request.headers.getlist("if-match"):
         line += f"If-Match: {', '.join(if_match)}\n".encode()
-    return hashlib.sha256(line + canonical).digest()
+    return line + canonical

@@ -31,6 +31,9 @@ INTERNAL_TYPES = frozenset({"clearing", "fee", "suspense", "cash"})
 CREDIT_TYPES = frozenset({"credit", "loan"})
 """Types that may have a credit limit."""
 
+CUSTOMER_TYPES = frozenset({"checking", "savings", "investment"})
+"""Types that people open for themselves."""
+
 TRANSITIONS: dict[str, tuple[str, ...]] = {
     "active": ("inactive", "frozen", "suspended", "closed"),
     "inactive": ("active", "suspended", "closed"),
@@ -188,14 +191,15 @@ class OpenAccount(Struct, frozen=True):
 
 
 class ChangeAccountStatus(Struct, frozen=True):
-    """Move an account to `status`; with `only_from` only when it is in one of those now, and with
-    `expected_versions` only when it has one of those."""
+    """Move an account to `status`; with `only_from` only when it is in one of those now, with
+    `expected_versions` only when it has one of those, and with `owner_id` only when it is this person's."""
 
     account_id: UUID
     status: str
     reason: str = ""
     only_from: tuple[str, ...] = ()
     expected_versions: Expected = None
+    owner_id: UUID | None = None
 
 
 # Decisions. A "no" is raised as a Refusal and leaves nothing behind.

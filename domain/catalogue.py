@@ -10,18 +10,24 @@ from uuid import UUID
 
 import msgspec
 
-from domain import accounts, statements, transfers
+from domain import accounts, approvals, security, statements, transfers, users
 from domain.accounts import Account
+from domain.approvals import Approval
 from domain.events import Event
+from domain.security import SecurityLog
 from domain.statements import Statement
 from domain.transfers import Transfer
+from domain.users import User
 
-AggregateState = Account | Transfer | Statement
+AggregateState = Account | Transfer | Statement | User | Approval | SecurityLog
 
 AGGREGATES: dict[str, tuple[tuple[type[Event], ...], Callable[..., AggregateState]]] = {
     "account": (accounts.EVENTS, accounts.evolve),
     "transfer": (transfers.EVENTS, transfers.evolve),
     "statement": (statements.EVENTS, statements.evolve),
+    "user": (users.EVENTS, users.evolve),
+    "approval": (approvals.EVENTS, approvals.evolve),
+    "security": (security.EVENTS, security.evolve),
 }
 
 EVENT_TYPES: dict[str, type[Event]] = {

@@ -11,10 +11,13 @@ from msgspec import Struct
 from psycopg import Cursor
 
 from domain.events import Recorded
+from projections.approvals import projection as approvals
 from projections.audit import projection as audit
 from projections.balances import projection as balances
 from projections.entries import projection as entries
+from projections.security import projection as security
 from projections.transfers import projection as transfers
+from projections.users import projection as users
 
 Project = Callable[[Sequence[Recorded], Cursor[Any]], None]
 """Writes a batch into the read model's tables, named without schema. No commit, no other side effect:
@@ -90,6 +93,30 @@ READ_MODELS: tuple[ReadModel, ...] = (
         indexes=_sql("audit", "indexes.sql"),
         topics=audit.TOPICS,
         project=audit.project,
+    ),
+    ReadModel(
+        name="users",
+        version=1,
+        tables=_sql("users", "tables.sql"),
+        indexes=_sql("users", "indexes.sql"),
+        topics=users.TOPICS,
+        project=users.project,
+    ),
+    ReadModel(
+        name="approvals",
+        version=1,
+        tables=_sql("approvals", "tables.sql"),
+        indexes=_sql("approvals", "indexes.sql"),
+        topics=approvals.TOPICS,
+        project=approvals.project,
+    ),
+    ReadModel(
+        name="security",
+        version=1,
+        tables=_sql("security", "tables.sql"),
+        indexes=_sql("security", "indexes.sql"),
+        topics=security.TOPICS,
+        project=security.project,
     ),
 )
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from typing import Any, Generic, NamedTuple, TypeVar
+from uuid import UUID
 
 from psycopg import AsyncConnection
 from psycopg.rows import args_row
@@ -16,6 +18,20 @@ class Page(NamedTuple, Generic[Row]):
 
     rows: list[Row]
     next_before: int | None
+
+
+class Place(NamedTuple):
+    """The row after which a list goes on, by the time it was inserted and its id."""
+
+    inserted_at: datetime
+    id: UUID
+
+
+class Sort(NamedTuple):
+    """A column to sort by, and which way."""
+
+    column: str
+    is_descending: bool = False
 
 
 async def fetch_page(

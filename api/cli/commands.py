@@ -17,6 +17,7 @@ from api.cli import (
     doctor,
     export,
     imports,
+    keys,
     ledger,
     projections,
     replay,
@@ -27,6 +28,7 @@ from api.server import PortInUseError
 from api.settings import SettingsError, load_settings
 from application.audit.errors import AuditError
 from application.ledger import WriteFailedError
+from application.privacy.errors import PrivacyError
 from domain.refusals import Refusal
 from migrations.runner import MigrationError
 from projections.catalogue import UnknownReadModelError
@@ -65,6 +67,7 @@ app.add_typer(
 app.add_typer(
     audit.app, name="audit", help="Prove that nothing was altered: verify, sign, prove, check."
 )
+app.add_typer(keys.app, name="keys", help="The master keys of personal data: make, rotate, list.")
 doctor.add_to(app)
 bench.add_to(app)
 
@@ -75,6 +78,7 @@ _SAID_PLAINLY = (
     PortInUseError,
     SettingsError,
     MigrationError,
+    PrivacyError,
     RetryRefusedError,
     ModelFileError,
     UnknownReadModelError,

@@ -1,18 +1,21 @@
-"""`daybook migrate` and `daybook config`: the database's shape, and how to reach it."""
+"""`daybook migrate` and `daybook config`: the database's shape, how to reach it, and the settings."""
 
 from __future__ import annotations
 
+import json
 import re
+from difflib import get_close_matches
 from typing import Annotated
 from urllib.parse import parse_qsl, quote, urlencode
 
 import psycopg
 import typer
+from dotenv import dotenv_values
 from psycopg.conninfo import conninfo_to_dict
 
-from api import wiring
-from api.cli.output import Json, show
-from api.settings import load_settings
+from api import secrets, starting, wiring
+from api.cli.output import Json, console, one_line, show
+from api.settings import Settings, SettingsError, env_file, load_settings
 from migrations import runner
 
 migrate_app = typer.Typer(no_args_is_help=True)
@@ -104,6 +107,63 @@ def database_url(
             f" with ALTER ROLE {READER} PASSWORD '...'; put it into PGPASSWORD or ~/.pgpass",
             err=True,
         )
+
+
+@config_app.command("new-secret")
+def new_secret() -> None:
+    """Print a new secret for JWT_SECRET."""
+    typer.echo(secrets.new_jwt_secret())
+
+
+@config_app.command("check")
+def check(
+    production: Annotated[
+        bool, typer.Option("--production", help="Judge as if APP_ENV were production.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Say what is wrong with the settings and what to do; needs no database, and shows no secret.
+
+    Exit status 1 when a server would not start with them; warnings alone are 0.
+    """
+    errors, warned = _judge(as_production=production)
+    if as_json:
+        typer.echo(json.dumps({"errors": errors, "warnings": warned}, ensure_ascii=False))
+    else:
+        lines = [f"WRONG {text}" for text in errors] + [f"WARN  {text}" for text in warned]
+        for line in lines or ["ok    a server starts with these settings"]:
+            console.print(one_line(line), markup=False, soft_wrap=True)
+    raise typer.Exit(int(bool(errors)))
+
+
+def _judge(*, as_production: bool) -> tuple[list[str], list[str]]:
+    """Errors and warnings, a sentence each."""
+    warned = [] if as_production else _misspelt()
+    try:
+        settings = load_settings(as_production=as_production)
+    except SettingsError as error:
+        return str(error).splitlines(), warned
+    if settings.is_production:
+        warned += starting.warnings(settings)
+    return starting.check(settings), warned
+
+
+def _misspelt() -> list[str]:
+    """Names in the file of settings that are nearly a setting's; others may be other programs'."""
+    file = env_file()
+    if file is None:
+        return []
+    try:
+        names = list(dotenv_values(file, interpolate=False))
+    except (OSError, UnicodeDecodeError):  # said where the settings are read from it
+        return []
+    known = sorted(Settings.model_fields)
+    found = []
+    for name in names:
+        # No other name is shown: on a broken line it may be a part of a secret.
+        near = [] if name in known else get_close_matches(name.upper(), known, n=1, cutoff=0.85)
+        found += [f"{file}: {name} is no setting and does nothing: write {near[0]}" for _ in near]
+    return found
 
 
 def as_user(url: str, user: str) -> str:

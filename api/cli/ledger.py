@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
@@ -23,6 +24,7 @@ from domain.currencies import EXPONENTS
 from domain.refusals import Refusal
 from projections import log
 from projections.balances import queries as balances
+from projections.sealed import hide_logged
 from projections.transfers import queries as transfers
 
 events_app = typer.Typer(no_args_is_help=True)
@@ -147,7 +149,7 @@ def list_transfers(
         lambda conn: transfers.search_transfers(
             conn,
             limit=limit,
-            account_id=account,
+            account_ids=None if account is None else [account],
             status=status,
             reference=reference,
         )
@@ -179,7 +181,7 @@ def show_events(
 ) -> None:
     """Show events of the log in order."""
 
-    async def find(conn: AsyncConnection[Any]) -> list[log.LoggedEvent]:
+    async def find(conn: AsyncConnection[Any]) -> Sequence[log.LoggedEvent]:
         found: list[log.LoggedEvent] = []
         looked_up_to = after
         while True:  # a page of a rare topic may be empty although there is more behind it
@@ -187,7 +189,7 @@ def show_events(
             found += page.events
             looked_up_to = page.read_to
             if len(found) >= limit or looked_up_to >= page.head:
-                return found[:limit]
+                return await hide_logged(conn, found[:limit])
 
     rows = [_jsonable(views.event(event)) for event in read(find, fresh=False)]
     columns = ("position", "recorded_at", "topic", "stream_id", "version", "data")
@@ -212,7 +214,7 @@ async def _follow(conninfo: str, after: int | None, *, as_json: bool) -> None:
         position = await log.head(conn) if after is None else after
         while True:
             found = await log.read_events(conn, position, 500)
-            for event in found.events:
+            for event in await hide_logged(conn, found.events):
                 _print_event(_jsonable(views.event(event)), as_json=as_json)
             position = found.read_to
             if position < found.head:

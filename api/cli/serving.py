@@ -49,7 +49,7 @@ def up(
     settings = load_settings()
     # Unless told: whoever starts all of it by one command reads the lines.
     settings = settings.model_copy(update={"LOG_FORMAT": settings.LOG_FORMAT or "text"})
-    check_address(settings.HOST, settings.PORT)
+    check_address(settings)
     with logs.running("up", settings), StopSignals() as signals:
         try:
             status = _up(settings, signals, demo_data=demo_data)
@@ -119,24 +119,32 @@ def _welcome(settings: Settings, *, demo_data: bool) -> str:
     host = f"[{settings.HOST}]" if ":" in settings.HOST else settings.HOST
     url = f"http://{host}:{settings.PORT}"
     kept = "your database" if settings.DATABASE_URL is not None else f"{settings.DATA_DIR}/"
-    post = f"curl -X POST {url}/api/transfers -H 'Content-Type: application/json' -d"
-    example = f"\n  {post} '{demo.EXAMPLE_TRANSFER}'" if demo_data else ""
     return f"""
-Daybook runs at {url}  (this machine only: there is no authentication yet)
+Daybook runs at {url}
 The API's description: {url}/docs
 
-Try, in another terminal:
-  curl {url}/api/trial-balance
-  curl '{url}/api/accounts?limit=3'{example}
+{_first_steps(url, demo_data=demo_data)}
 
 Ctrl-C stops it; the data stay in {kept} for the next time.
 """
 
 
+def _first_steps(url: str, *, demo_data: bool) -> str:
+    if not demo_data:
+        return """The first administrator is made here, and asked for a password:
+  daybook users create you@example.com --name 'Your Name' --role admin"""
+    post = f"curl -X POST {url}/api/transfers -H \"$AUTH\" -H 'Content-Type: application/json' -d"
+    return f"""Try, in another terminal (all sample users are in the README):
+  TOKEN=$({demo.login_command(url)})
+  AUTH="Authorization: Bearer $TOKEN"
+  curl -H "$AUTH" '{url}/api/accounts?limit=3'
+  {post} '{demo.EXAMPLE_TRANSFER}'"""
+
+
 def serve_api() -> None:
     """Serve the API on a migrated database, until SIGTERM or Ctrl-C."""
     settings = load_settings()
-    check_address(settings.HOST, settings.PORT)
+    check_address(settings)
     # uvicorn repeats the signal that stopped it, which would end this process before its cleaning up.
     with (
         logs.running("api", settings),

@@ -31,6 +31,15 @@ _NEEDED: dict[str, Sequence[str]] = {
     "parked_keys": _ALL,
     "rebuilds": _ALL,
     "rebuild_partitions": _ALL,
+    "person_keys": _ALL,
+    "service_keys": _ALL,
+    "user_emails": _ALL,
+    "credentials": _ALL,
+    "sessions": _ALL,
+    "api_keys": _ALL,
+    "revocations": _ALL,
+    "user_access": _ALL,
+    "outgoing_mail": _ALL,
 }
 _FUNCTIONS = ("version_at(uuid, bigint)", "position_at(timestamptz)")
 

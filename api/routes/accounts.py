@@ -7,10 +7,12 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Request, Response
+from msgspec.structs import replace
 from psycopg import AsyncConnection
 
 from api import views
 from api.as_of import at_most_one, known_end, position_then
+from api.callers import Caller, caller_of
 from api.freshness import Fresh, be_fresh, be_whole, gaps
 from api.ids import new_id
 from api.models import (
@@ -31,7 +33,7 @@ from api.models import (
     Type,
     in_currency,
 )
-from api.paging import decode_cursor, page
+from api.paging import complete, decode_cursor, page
 from api.preconditions import ExpectedVersions, IfNoneMatch
 from api.problems import ProblemError
 from api.responses import (
@@ -45,7 +47,7 @@ from api.responses import (
 )
 from api.state import Running, State
 from api.writing import change, create, json_response, tagged_response
-from domain.accounts import ChangeAccountStatus
+from domain.accounts import CUSTOMER_TYPES, ChangeAccountStatus, OpenAccount
 from domain.money import format_amount
 from projections import log
 from projections.balances import queries
@@ -74,7 +76,25 @@ VERBS: dict[str, tuple[str, tuple[str, ...]]] = {
 async def open_account(request: Request, body: AccountIn, state: Running) -> Response:
     """Open an account. Internal types (clearing, fee, suspense, cash) have no floor; the others stay
     at or above zero, credit and loan accounts at or above their credit limit."""
-    return await create(request, state, body.command(body.id or new_id()))
+    command = body.command(body.id or new_id())
+    return await create(request, state, _within_reach(command, caller_of(request)))
+
+
+def _within_reach(command: OpenAccount, caller: Caller) -> OpenAccount:
+    """Customers open accounts for themselves, of the types that are theirs and without credit.
+
+    Raises `insufficient_permissions`.
+    """
+    if caller.owner_id is None:
+        return command
+    if command.owner_id not in (None, caller.owner_id):
+        raise ProblemError("insufficient_permissions", why="an account of yours belongs to you")
+    if command.type not in CUSTOMER_TYPES or command.credit_limit:
+        allowed = ", ".join(sorted(CUSTOMER_TYPES))
+        raise ProblemError(
+            "insufficient_permissions", why=f"you open accounts without credit, of type {allowed}"
+        )
+    return replace(command, owner_id=caller.owner_id)
 
 
 def _status_route(verb: str, status: str, only_from: tuple[str, ...]) -> None:
@@ -86,7 +106,8 @@ def _status_route(verb: str, status: str, only_from: tuple[str, ...]) -> None:
         body: ReasonIn | None = None,
     ) -> Response:
         reason = body.reason if body else ""
-        command = ChangeAccountStatus(account_id, status, reason, only_from, expected)
+        owner_id = caller_of(request).owner_id
+        command = ChangeAccountStatus(account_id, status, reason, only_from, expected, owner_id)
         return await change(request, state, command)
 
     change_status.__name__ = f"{verb}_account"
@@ -113,11 +134,16 @@ class AccountFilters(In):
 
 
 @router.get("", response_model=AccountPage, responses=problems(400))
-async def list_accounts(filters: Annotated[AccountFilters, Query()], state: Running) -> Response:
+async def list_accounts(
+    request: Request, filters: Annotated[AccountFilters, Query()], state: Running
+) -> Response:
     """Accounts, the last opened first. A `Daybook-Incomplete` header says that some are not as the log
     has them, since the read model fails on their events (`/api/projections/balances` names them)."""
     before = decode_cursor(filters.cursor)
     await be_fresh(state, "balances", filters.min_position)
+    caller = caller_of(request)
+    if filters.owner_id is not None and not caller.sees(filters.owner_id):
+        return json_response(complete([]))
     async with state.pool.connection() as conn:
         found = await queries.list_accounts(
             conn,
@@ -126,7 +152,7 @@ async def list_accounts(filters: Annotated[AccountFilters, Query()], state: Runn
             type=filters.type,
             status=filters.status,
             currency=filters.currency,
-            owner_id=filters.owner_id,
+            owner_id=caller.owner_id or filters.owner_id,
         )
     return json_response(page(found, views.account_row), await gaps(state, "balances"))
 
@@ -137,15 +163,17 @@ async def list_accounts(filters: Annotated[AccountFilters, Query()], state: Runn
     responses={200: TAGGED, 304: NOT_MODIFIED, **problems(400, 404)},
 )
 async def get_account(
+    request: Request,
     account_id: Id,
     state: Running,
     reading: Annotated[Reading, Query()],
     if_none_match: IfNoneMatch = None,
 ) -> Response:
     """One account with its balance, what is held of it, and what is available."""
-    await be_fresh(state, "balances", reading.min_position, account_id)
+    await be_fresh(state, "balances", reading.min_position)
     async with state.pool.connection() as conn:
-        row = await _account(conn, account_id)
+        row = await _account(conn, account_id, caller_of(request))
+        await be_whole(state, "balances", key=account_id)
     return tagged_response(views.account_row(row), row.version, if_none_match)
 
 
@@ -158,7 +186,7 @@ class BalanceAsOf(In):
 
 @router.get("/{account_id}/balance", response_model=BalanceOut, responses=problems(400, 404, 422))
 async def get_balance(
-    account_id: Id, state: Running, when: Annotated[BalanceAsOf, Query()]
+    request: Request, account_id: Id, state: Running, when: Annotated[BalanceAsOf, Query()]
 ) -> Response:
     """The balance now, after a `position`, as recorded `at` a time, or by value date (`effective_at`).
 
@@ -166,12 +194,15 @@ async def get_balance(
     """
     at_most_one(at=when.at, position=when.position, effective_at=when.effective_at)
     await be_fresh(state, "balances", when.min_position)
+    caller = caller_of(request)
     async with state.pool.connection() as conn:
         if when.at is None and when.position is None and when.effective_at is None:
+            row = await _account(conn, account_id, caller)
             await be_whole(state, "balances", key=account_id)
-            row = await _account(conn, account_id)
             body = _balance(row, row.position)
         else:
+            if caller.owner_id is not None:
+                await _account(conn, account_id, caller)
             body = await _balance_then(state, conn, account_id, when)
     body["as_of"] = {n: getattr(when, n) for n in ("position", "at", "effective_at")}
     return json_response(body)
@@ -257,19 +288,22 @@ class EntryFilters(In):
 
 @router.get("/{account_id}/entries", response_model=EntryPage, responses=problems(400, 404, 422))
 async def list_entries(
-    account_id: Id, state: Running, filters: Annotated[EntryFilters, Query()]
+    request: Request, account_id: Id, state: Running, filters: Annotated[EntryFilters, Query()]
 ) -> Response:
     """Statement lines, the last recorded first, each with the running balance; `from` and `to` are
     about the value date. With `position` or `at` those that were recorded by then."""
     before = decode_cursor(filters.cursor)
     await be_fresh(state, "balances", filters.min_position)
     await be_fresh(state, "entries", filters.min_position)
+    caller = caller_of(request)
     async with state.pool.connection() as conn:
         if filters.at is None and filters.position is None:
+            currency = (await _account(conn, account_id, caller)).currency
             await be_whole(state, "entries", key=account_id)
             await be_whole(state, "balances", key=account_id)
-            currency = (await _account(conn, account_id)).currency
         else:
+            if caller.owner_id is not None:
+                await _account(conn, account_id, caller)
             then = await position_then(conn, filters.position, filters.at)
             currency = (await _account_then(conn, account_id, then)).currency
             await be_fresh(state, "entries", then)
@@ -293,8 +327,9 @@ async def list_entries(
     return json_response(page(found, lambda row: views.entry_row(row, currency)))
 
 
-async def _account(conn: AsyncConnection[Any], account_id: UUID) -> AccountRow:
+async def _account(conn: AsyncConnection[Any], account_id: UUID, caller: Caller) -> AccountRow:
+    """The account; one out of the caller's reach is as if it were not there."""
     row = await queries.account(conn, account_id)
-    if row is None:
+    if row is None or not caller.sees(row.owner_id):
         raise ProblemError("account_not_found", account_id=account_id)
     return row

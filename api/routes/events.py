@@ -19,6 +19,7 @@ from api.state import Running
 from api.writing import json_response
 from domain.catalogue import EVENT_TYPES
 from projections import log
+from projections.sealed import hide_logged
 
 router = APIRouter(prefix="/api", tags=["events"])
 
@@ -41,7 +42,8 @@ class EventFilters(In):
 
 @router.get("/events", response_model=EventPage, responses=problems(400))
 async def list_events(filters: Annotated[EventFilters, Query()], state: Running) -> Response:
-    """Events after a position, in order. Amounts in event data are whole minor units, as stored.
+    """Events after a position, in order. Amounts in event data are whole minor units, as stored;
+    `[sealed]` stands for what is personal, or `[erased]`.
 
     `next_cursor` is what to give as `after`. With a rare `topic` a page may be empty and still have
     more behind it.
@@ -49,10 +51,11 @@ async def list_events(filters: Annotated[EventFilters, Query()], state: Running)
     await log_has(state, filters.min_position)
     async with state.pool.connection() as conn:
         found = await log.read_events(conn, filters.after, filters.limit, topic=filters.topic)
+        events = await hide_logged(conn, found.events)
     more = found.read_to < found.head
     return json_response(
         {
-            "data": [views.event(event) for event in found.events],
+            "data": [views.event(event) for event in events],
             "next_cursor": str(found.read_to) if more else None,
             "has_more": more,
         }
@@ -91,7 +94,8 @@ async def follow_events(
     while not state.stopping.is_set():
         async with state.pool.connection() as conn:
             found = await log.read_events(conn, position, _AT_ONCE, topic=topic)
-        for event in found.events:
+            events = await hide_logged(conn, found.events)
+        for event in events:
             yield ServerSentEvent(
                 raw_data=views.encode(views.event(event)).decode(),
                 event=event.topic,

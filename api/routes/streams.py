@@ -16,6 +16,7 @@ from api.state import Running
 from api.writing import json_response
 from projections import log
 from projections.histories import state_at
+from projections.sealed import hide_logged, hide_state
 
 router = APIRouter(prefix="/api/streams", tags=["streams"])
 
@@ -38,8 +39,9 @@ async def stream_events(
         )
         if not found and not await log.stream_events(conn, stream_id, after_version=0, limit=1):
             raise ProblemError("stream_not_found", stream_id=stream_id)
+        events = await hide_logged(conn, found[: filters.limit])
     more = len(found) > filters.limit
-    rows = [views.event(event) for event in found[: filters.limit]]
+    rows = [views.event(event) for event in events]
     return json_response(
         {
             "data": rows,
@@ -67,6 +69,7 @@ async def stream_state(
         version = await histories.version_then(
             conn, stream_id, when.version, when.position, when.at
         )
-        body = histories.state_at(await state_at(conn, stream_id, version))
+        then = await hide_state(conn, await state_at(conn, stream_id, version))
+    body = histories.state_at(then)
     body["as_of"] = {n: getattr(when, n) for n in ("version", "position", "at")}
     return json_response(body)

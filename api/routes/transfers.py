@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Annotated, Any
+from uuid import UUID
 
 from fastapi import APIRouter, Query, Request, Response
 from psycopg import AsyncConnection
@@ -13,6 +14,7 @@ from pydantic import ValidationError
 
 from api import errors, views
 from api.as_of import before_start, position_then
+from api.callers import Caller, caller_of
 from api.freshness import Fresh, be_fresh, be_whole, gaps
 from api.ids import new_id
 from api.models import (
@@ -46,6 +48,7 @@ from api.state import Running, State
 from api.writing import change, create, json_response, tagged_response, write_batch
 from application.ledger import Answer, Outcome
 from domain.transfers import PostPending, PostTransfer, ReverseTransfer, VoidPending
+from projections.balances.queries import accounts_of, owners
 from projections.entries import queries as entry_queries
 from projections.transfers import past, queries
 
@@ -68,7 +71,8 @@ async def post_transfer(request: Request, body: TransferIn, state: Running) -> R
 
     The answer's `position` makes your own write visible: read with `?min_position=` it.
     """
-    return await create(request, state, body.command(body.id or new_id()))
+    command = body.command(body.id or new_id(), caller_of(request).owner_id)
+    return await create(request, state, command)
 
 
 @router.post("/batch", response_model=BatchOut, responses=problems(400, 422))
@@ -76,10 +80,11 @@ async def post_batch(request: Request, body: BatchIn, state: Running) -> Respons
     """Post up to 10,000 transfers in one transaction, each by itself, or all or none when `linked`."""
     commands: list[PostTransfer] = []
     bad: dict[int, _Bad] = {}
+    caller = caller_of(request)
     for index, item in enumerate(body.transfers):
         try:
             transfer = TransferIn.model_validate(item)
-            commands.append(transfer.command(transfer.id or new_id()))
+            commands.append(transfer.command(transfer.id or new_id(), caller.owner_id))
         except ValidationError as error:
             reason, details = errors.of_validation(error.errors())
             bad[index] = _refused_item(item, reason, details)
@@ -103,7 +108,7 @@ async def post_batch(request: Request, body: BatchIn, state: Running) -> Respons
                 results.append(bad[index])
             else:
                 transfer_id, outcome = next(good)
-                results.append({"id": transfer_id, **views.batch_item(outcome)})
+                results.append({"id": transfer_id, **views.batch_item(outcome, caller.sees)})
         return Answer(200, views.encode({"results": results}), views.last_position(outcomes))
 
     return await write_batch(request, state, commands, render_batch, linked=body.linked)
@@ -134,7 +139,9 @@ async def post_pending(
 ) -> Response:
     """Post a pending transfer: all of it, or `amount`, and set the rest of the hold free."""
     amount, reason = (body.amount, body.reason) if body else (None, "")
-    return await change(request, state, PostPending(transfer_id, amount, reason, expected))
+    owner_id = caller_of(request).owner_id
+    command = PostPending(transfer_id, amount, reason, expected, owner_id)
+    return await change(request, state, command)
 
 
 @router.post(
@@ -151,7 +158,8 @@ async def void_pending(
 ) -> Response:
     """Give a pending transfer up: its hold is set free."""
     reason = body.reason if body else ""
-    return await change(request, state, VoidPending(transfer_id, reason, expected))
+    owner_id = caller_of(request).owner_id
+    return await change(request, state, VoidPending(transfer_id, reason, expected, owner_id))
 
 
 @router.post(
@@ -171,7 +179,8 @@ async def reverse(
     The answer and its ETag are the new one's; `If-Match` is about the one that goes back.
     """
     amount, reason = (body.amount, body.reason) if body else (None, "")
-    command = ReverseTransfer(transfer_id, new_id(), amount, reason, expected)
+    owner_id = caller_of(request).owner_id
+    command = ReverseTransfer(transfer_id, new_id(), amount, reason, expected, owner_id)
     return await change(request, state, command)
 
 
@@ -187,16 +196,24 @@ class TransferFilters(In):
 
 
 @router.get("", response_model=TransferPage, responses=problems(400))
-async def search(filters: Annotated[TransferFilters, Query()], state: Running) -> Response:
+async def search(
+    request: Request, filters: Annotated[TransferFilters, Query()], state: Running
+) -> Response:
     """Transfers, the newest first; `from` and `to` are about the time of recording."""
     before = decode_cursor(filters.cursor)
     await be_fresh(state, "transfers", filters.min_position)
+    owner_id = caller_of(request).owner_id
+    account_ids = None if filters.account_id is None else [filters.account_id]
     async with state.pool.connection() as conn:
+        if owner_id is not None:
+            await be_fresh(state, "balances", filters.min_position)
+            own = await accounts_of(conn, owner_id)
+            account_ids = [id_ for id_ in own if filters.account_id in (None, id_)]
         found = await queries.search_transfers(
             conn,
             limit=filters.limit,
             before=before,
-            account_id=filters.account_id,
+            account_ids=account_ids,
             status=filters.status,  # type: ignore[arg-type]
             reference=filters.reference,
             recorded_from=filters.from_,
@@ -217,6 +234,7 @@ class TransferAsOf(In):
     responses={200: TAGGED, 304: NOT_MODIFIED, **problems(400, 404, 422)},
 )
 async def get_transfer(
+    request: Request,
     transfer_id: Id,
     state: Running,
     when: Annotated[TransferAsOf, Query()],
@@ -231,15 +249,18 @@ async def get_transfer(
         if is_past:
             then = await position_then(conn, when.position, when.at)
             await be_fresh(state, "transfers", then)
-        await be_whole(state, "transfers", key=transfer_id, to=then if is_past else None)
         row = await queries.transfer(conn, transfer_id)
+        shown = await _accounts_in_reach(conn, caller_of(request), row)
+        if caller_of(request).owner_id is not None and not shown:
+            raise ProblemError("transfer_not_found", transfer_id=transfer_id)
+        await be_whole(state, "transfers", key=transfer_id, to=then if is_past else None)
         if row is None:
             raise ProblemError("transfer_not_found", transfer_id=transfer_id)
         if is_past:
             row = await past.as_of(conn, row, then)
             if row is None:
                 raise await before_start(conn, transfer_id)
-        entries = await _entries(state, conn, row)
+        entries = await _entries(state, conn, row, shown)
         version = await queries.version_of(conn, row)
     body = {**views.transfer_row(row), "version": version, "entries": entries}
     # Read models may be between a transfer and its entries for a moment: what is not all of it must
@@ -250,11 +271,24 @@ async def get_transfer(
     return tagged_response(body, version, if_none_match)
 
 
+async def _accounts_in_reach(
+    conn: AsyncConnection[Any], caller: Caller, row: queries.TransferRow | None
+) -> set[UUID]:
+    """Those of a transfer's two accounts that the caller may look into."""
+    if row is None:
+        return set()
+    both = {row.source_id, row.destination_id}
+    if caller.owner_id is None:
+        return both
+    return {id_ for id_, owner_id in (await owners(conn, both)).items() if caller.sees(owner_id)}
+
+
 async def _entries(
-    state: State, conn: AsyncConnection[Any], row: queries.TransferRow
+    state: State, conn: AsyncConnection[Any], row: queries.TransferRow, shown: Collection[UUID]
 ) -> list[views.Json]:
+    """The transfer's entries on those accounts."""
     sides = [(row.source_id, row.debit_position), (row.destination_id, row.credit_position)]
-    places = [(account_id, at) for account_id, at in sides if at is not None]
+    places = [(id_, at) for id_, at in sides if at is not None and id_ in shown]
     await be_fresh(state, "entries", row.credit_position)
     for account_id, at in places:
         await be_whole(state, "entries", key=account_id, to=at)

@@ -11,6 +11,7 @@ from application.event_store.chain import GENESIS
 from domain.accounts import Account
 from domain.catalogue import AggregateState
 from domain.transfers import Transfer
+from domain.users import User
 
 S = TypeVar("S", Account, Transfer)
 
@@ -102,6 +103,10 @@ class Book:
     def transfer(self, stream_id: UUID) -> Transfer | None:
         state = self.get(stream_id)
         return state if type(state) is Transfer else None
+
+    def user(self, stream_id: UUID) -> User | None:
+        state = self.get(stream_id)
+        return state if type(state) is User else None
 
     def add_loaded(self, states: Mapping[UUID, AggregateState | None]) -> None:
         """Take in what was read from the log for this batch; None: there is no such stream."""

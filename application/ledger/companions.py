@@ -1,4 +1,4 @@
-"""What is kept beside the log in its own transactions: answers, deadlines, snapshots."""
+"""What is kept beside the log in its own transactions: answers, deadlines, access, snapshots."""
 
 from __future__ import annotations
 
@@ -8,10 +8,13 @@ from typing import Any
 
 from psycopg import Connection
 
+from application.identity import sessions
 from application.ledger import reading
 from application.ledger.outcomes import Answer, Receipt
 from domain.accounts import Account
+from domain.catalogue import AggregateState
 from domain.transfers import Transfer
+from domain.users import User
 
 
 def keep_answers(
@@ -48,6 +51,41 @@ def keep_deadlines(conn: Connection[Any], transfers: Sequence[Transfer]) -> None
         )
     if over:
         conn.execute("DELETE FROM deadlines WHERE transfer_id = ANY(%s)", (over,))
+
+
+def keep_users(
+    conn: Connection[Any], changes: Sequence[tuple[AggregateState | None, User]], now: datetime
+) -> None:
+    """Keep who may come in, of users before and after; end the sessions of those who may no longer do
+    what their tokens say; and of those that were erased, forget all that there is."""
+    access = False
+    for before, user in changes:
+        if isinstance(before, User):
+            if (before.role, before.status) == (user.role, user.status) and not user.is_erased:
+                continue
+            sessions.end_all_sync(conn, user.id, now)
+        access = True
+        conn.execute(
+            "INSERT INTO user_access (user_id, role, status) VALUES (%s, %s, %s)"
+            " ON CONFLICT (user_id) DO UPDATE SET role = excluded.role, status = excluded.status",
+            (user.id, user.role, user.status),
+        )
+        if user.is_erased:
+            for table, column in _PERSONAL:
+                conn.execute(f"DELETE FROM {table} WHERE {column} = %s".encode(), (user.id,))
+    if access:
+        conn.execute("NOTIFY daybook_access")
+
+
+_PERSONAL = (
+    ("person_keys", "person_id"),
+    ("user_emails", "user_id"),
+    ("credentials", "user_id"),
+    ("sessions", "user_id"),
+    ("api_keys", "user_id"),
+    ("outgoing_mail", "person_id"),
+)
+"""Table, column of the person: what an erasure deletes."""
 
 
 def keep_snapshots(conn: Connection[Any], accounts: Sequence[Account]) -> None:

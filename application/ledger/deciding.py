@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
-from typing import Any
+from typing import Any, get_args
 from uuid import UUID
 
 from application.ledger.book import Book
 from application.ledger.outcomes import Command
-from domain import accounts, statements, transfers
+from domain import accounts, approvals, statements, transfers, users
 from domain.accounts import Account, ChangeAccountStatus, OpenAccount
+from domain.approvals import Approval, Approve, Reject, RequestApproval, Withdraw
+from domain.ownership import is_within_reach
 from domain.refusals import Refusal
+from domain.security import NoteSecurity
 from domain.statements import RecordStatement, Statement
 from domain.transfers import (
     Decided,
@@ -22,6 +25,7 @@ from domain.transfers import (
     Transfer,
     VoidPending,
 )
+from domain.users import ChangeRole, RegisterUser
 
 
 class AlreadyDone(Exception):  # noqa: N818 - not an error: the first answer is to be given again
@@ -43,6 +47,10 @@ def new_stream(command: Command) -> UUID | None:
             return command.reversal_id
         case RecordStatement():
             return command.statement_id
+        case RegisterUser():
+            return command.user_id
+        case RequestApproval():
+            return command.approval_id
         case _:
             return None
 
@@ -62,8 +70,29 @@ def needs(command: Command, book: Book) -> Iterator[UUID]:
                 yield transfer.request.destination_id
         case RecordStatement():
             yield command.imported.account_id
-        case OpenAccount():
+        case RequestApproval():
+            yield from _needs_of_asked(command.command, book)
+        case Approve():
+            yield command.approval_id
+            if (approval := _approval(command.approval_id, book)) is not None:
+                yield from _needs_of_asked(approvals.command_of(approval), book)
+                # One after the other: who registered somebody is known once that one is.
+                yield from approvals.line(approval.requested.maker_id, book.user)
+                yield from approvals.line(command.checker_id, book.user)
+        case Reject() | Withdraw():
+            yield command.approval_id
+        case NoteSecurity():
+            yield command.stream_id
+        case OpenAccount() | RegisterUser():
             pass
+        case _:  # on a user
+            yield command.user_id
+
+
+def _needs_of_asked(asked: PostTransfer | ChangeRole, book: Book) -> Iterator[UUID]:
+    yield from needs(asked, book)
+    if (started := new_stream(asked)) is not None:
+        yield started
 
 
 def decide(command: Command, book: Book, now: datetime) -> Decided:
@@ -74,7 +103,12 @@ def decide(command: Command, book: Book, now: datetime) -> Decided:
 def _post_transfer(command: PostTransfer, book: Book, now: datetime) -> Decided:
     there = book.get(command.transfer_id)
     if there is not None:
-        if isinstance(there, Transfer) and transfers.is_same_request(there, command):
+        source = book.account(command.source_id)
+        if (
+            isinstance(there, Transfer)
+            and transfers.is_same_request(there, command)
+            and is_within_reach(source, command.owner_id)
+        ):
             raise AlreadyDone(command.transfer_id)
         raise Refusal("id_reused", id=command.transfer_id)
     return transfers.post_transfer(
@@ -93,7 +127,7 @@ def _open_account(command: OpenAccount, book: Book, now: datetime) -> Decided:
 
 def _change_status(command: ChangeAccountStatus, book: Book, now: datetime) -> Decided:
     account = book.account(command.account_id)
-    if account is None:
+    if not is_within_reach(account, command.owner_id):
         raise Refusal("account_not_found", account_id=command.account_id)
     return ((account.id, accounts.change_status(account, command)),)
 
@@ -104,8 +138,8 @@ def _post_pending(command: PostPending, book: Book, now: datetime) -> Decided:
 
 
 def _void_pending(command: VoidPending, book: Book, now: datetime) -> Decided:
-    transfer, source, _ = _transfer_and_accounts(command.transfer_id, book)
-    return transfers.void_pending(command, transfer, source)
+    transfer, source, destination = _transfer_and_accounts(command.transfer_id, book)
+    return transfers.void_pending(command, transfer, source, destination)
 
 
 def _expire_pending(command: ExpirePending, book: Book, now: datetime) -> Decided:
@@ -133,6 +167,60 @@ def _record_statement(command: RecordStatement, book: Book, now: datetime) -> De
     return ((command.statement_id, statements.record_statement(command, account)),)
 
 
+def _register_user(command: RegisterUser, book: Book, now: datetime) -> Decided:
+    # What is sealed is never the same twice: whether it is a repeat cannot be told from the user.
+    if book.get(command.user_id) is not None:
+        raise Refusal("id_reused", id=command.user_id)
+    return tuple((command.user_id, event) for event in users.decide(None, command))
+
+
+def _on_user(command: users.Command, book: Book, now: datetime) -> Decided:
+    events = users.decide(book.user(command.user_id), command)
+    return tuple((command.user_id, event) for event in events)
+
+
+def _request_approval(command: RequestApproval, book: Book, now: datetime) -> Decided:
+    there = book.get(command.approval_id)
+    if there is not None:
+        if isinstance(there, Approval) and approvals.is_same_asking(there, command):
+            raise AlreadyDone(command.approval_id)
+        raise Refusal("id_reused", id=command.approval_id)
+    # What could not be done now needs nobody's consent, and what was done before is answered as then.
+    decide(command.command, book, now)
+    return ((command.approval_id, approvals.request_approval(command, now)),)
+
+
+def _approve(command: Approve, book: Book, now: datetime) -> Decided:
+    """The agreement, and with it what was agreed to; when that is refused, neither."""
+    approval = _approval(command.approval_id, book)
+    approved = approvals.approve(approval, command, book.user, now)
+    assert approval is not None, "one that is not there is refused"
+    try:
+        done = decide(approvals.command_of(approval), book, now)
+    except AlreadyDone as other:
+        raise Refusal("id_reused", id=other.stream_id) from None
+    return ((approval.id, approved), *done)
+
+
+def _reject(command: Reject, book: Book, now: datetime) -> Decided:
+    approval = _approval(command.approval_id, book)
+    return ((command.approval_id, approvals.reject(approval, command)),)
+
+
+def _withdraw(command: Withdraw, book: Book, now: datetime) -> Decided:
+    approval = _approval(command.approval_id, book)
+    return ((command.approval_id, approvals.withdraw(approval, command)),)
+
+
+def _approval(approval_id: UUID, book: Book) -> Approval | None:
+    there = book.get(approval_id)
+    return there if isinstance(there, Approval) else None
+
+
+def _note_security(command: NoteSecurity, book: Book, now: datetime) -> Decided:
+    return tuple((command.stream_id, notice) for notice in command.notices)
+
+
 def _transfer_and_accounts(transfer_id: UUID, book: Book) -> tuple[Transfer, Account, Account]:
     transfer = book.transfer(transfer_id)
     if transfer is None:
@@ -153,6 +241,13 @@ _DECISIONS: dict[type, Callable[[Any, Book, datetime], Decided]] = {
     ExpirePending: _expire_pending,
     ReverseTransfer: _reverse_transfer,
     RecordStatement: _record_statement,
+    RegisterUser: _register_user,
+    **dict.fromkeys(get_args(users.Command)[1:], _on_user),
+    RequestApproval: _request_approval,
+    Approve: _approve,
+    Reject: _reject,
+    Withdraw: _withdraw,
+    NoteSecurity: _note_security,
 }
 
 

@@ -17,6 +17,7 @@ from psycopg import Connection, errors
 from application.ledger.book import StateCache
 from application.ledger.outcomes import Done, Submission
 from application.ledger.writer import Batch
+from domain.refusals import Refusal
 
 _log = logging.getLogger("daybook.ledger")
 
@@ -212,6 +213,12 @@ class Ledger:
             results = self._write([w.submission for w in batch])
         except WriteFailedError as error:
             _settle(batch, [error] * len(batch))
+        except Refusal as refusal:  # of what a submission brought beside: only its own is refused
+            if len(batch) == 1:
+                _settle(batch, [refusal])
+            else:
+                for waiting in batch:
+                    self._write_and_answer([waiting])
         except Exception as error:  # noqa: BLE001 - a defect in one command must not take the others along
             if len(batch) == 1:
                 _log.exception("a submission could not be written")

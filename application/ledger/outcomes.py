@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from msgspec import Struct
+from psycopg import Connection
 
+from domain import users
 from domain.accounts import Account, ChangeAccountStatus, OpenAccount
+from domain.approvals import Approve, Reject, RequestApproval, Withdraw
 from domain.catalogue import AggregateState
 from domain.provenance import Provenance
+from domain.security import NoteSecurity
 from domain.statements import RecordStatement
 from domain.transfers import (
     ExpirePending,
@@ -29,6 +34,12 @@ Command = (
     | ExpirePending
     | ReverseTransfer
     | RecordStatement
+    | users.Command
+    | RequestApproval
+    | Approve
+    | Reject
+    | Withdraw
+    | NoteSecurity
 )
 
 
@@ -76,12 +87,17 @@ class Receipt(Struct, frozen=True):
 
 
 class Submission(Struct, frozen=True):
-    """Commands that one request brings. `linked`: all are accepted or all are refused."""
+    """Commands that one request brings. `linked`: all are accepted or all are refused.
+
+    `beside` writes to ordinary tables in the transaction of the events; it runs once all commands are
+    accepted, and not for repeats. What it raises, the submitter gets, and nothing was written.
+    """
 
     commands: Sequence[Command]
     provenance: Provenance
     linked: bool = False
     receipt: Receipt | None = None
+    beside: Callable[[Connection[Any]], None] | None = None
 
 
 class Done(Struct, frozen=True):

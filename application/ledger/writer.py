@@ -1,7 +1,8 @@
 """Writes one batch of submissions in one transaction, and keeps the cached states true.
 
 The order of a batch: lock the head; follow what other processes wrote; load what is cold; decide and
-append command after command; keep answers, deadlines and snapshots; move the head; commit.
+append command after command; keep answers, deadlines, users' access and snapshots; write what
+submissions bring beside; move the head; commit.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from application.event_store.appending import Appender, Head, NewEvent, lock_hea
 from application.event_store.chain import field
 from application.ledger import reading
 from application.ledger.book import Book, StateCache
-from application.ledger.companions import keep_answers, keep_deadlines, keep_snapshots
+from application.ledger.companions import keep_answers, keep_deadlines, keep_snapshots, keep_users
 from application.ledger.deciding import AlreadyDone, decide, missing, new_stream
 from application.ledger.outcomes import (
     Accepted,
@@ -34,6 +35,7 @@ from domain import catalogue
 from domain.accounts import Account
 from domain.refusals import Refusal
 from domain.transfers import Reserved, Transfer
+from domain.users import User
 
 _encode_metadata = msgspec.json.Encoder().encode
 
@@ -139,6 +141,7 @@ class Batch:
             raise _NotNewError
         self._answer(decided)
         self._keep_companions(head)
+        self._write_beside()
         self._commit(head, appender)
         self._book.to_cache(appender.position, appender.hash)
 
@@ -277,9 +280,18 @@ class Batch:
         ]
         if pending:
             keep_deadlines(self._conn, pending)
+        users = [s for s in changed if type(s) is User]
+        if users:
+            before = [self._book.before(user.id) for user in users]
+            keep_users(self._conn, list(zip(before, users, strict=True)), head.now)
         snapshots = [s for s in changed if type(s) is Account and self._is_snapshot_due(s)]
         if snapshots:
             keep_snapshots(self._conn, snapshots)
+
+    def _write_beside(self) -> None:
+        for submission, done in zip(self._submissions, self.results, strict=True):
+            if submission.beside is not None and _is_first_time(done):
+                submission.beside(self._conn)
 
     def _is_snapshot_due(self, account: Account) -> bool:
         before = self._book.before(account.id)
@@ -297,6 +309,13 @@ class Batch:
             self._conn.execute("COMMIT")
         else:
             self._conn.execute("ROLLBACK")  # nothing was written: no need to wait for the disk
+
+
+def _is_first_time(done: Done) -> bool:
+    """Whether all that was submitted was accepted, and now."""
+    return bool(done.outcomes) and all(
+        isinstance(outcome, Accepted) and not outcome.replayed for outcome in done.outcomes
+    )
 
 
 def _key_reused(receipt: Receipt) -> Refused:

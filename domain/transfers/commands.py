@@ -1,6 +1,7 @@
 """What can be asked of transfers.
 
-With `expected_versions` a command is for the transfer `transfer_id` at one of those versions only.
+With `expected_versions` a command is for the transfer `transfer_id` at one of those versions only; with
+`owner_id` only when the account that pays is this person's, as if there were no others.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from uuid import UUID
 
 from msgspec import Struct
 
+from domain.ownership import Owner
 from domain.transfers.state import Metadata
 from domain.versions import Expected
 
@@ -44,6 +46,7 @@ class PostTransfer(Struct, frozen=True, gc=False):
     expires_in_s: int = 0
     up_to: bool = False
     conditions: tuple[Condition, ...] = ()
+    owner_id: Owner = None
 
 
 class PostPending(Struct, frozen=True):
@@ -53,12 +56,14 @@ class PostPending(Struct, frozen=True):
     amount: str | None = None
     reason: str = ""
     expected_versions: Expected = None
+    owner_id: Owner = None
 
 
 class VoidPending(Struct, frozen=True):
     transfer_id: UUID
     reason: str = ""
     expected_versions: Expected = None
+    owner_id: Owner = None
 
 
 class ExpirePending(Struct, frozen=True):
@@ -74,3 +79,4 @@ class ReverseTransfer(Struct, frozen=True):
     amount: str | None = None
     reason: str = ""
     expected_versions: Expected = None
+    owner_id: Owner = None

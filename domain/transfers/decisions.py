@@ -11,6 +11,7 @@ from domain import accounts
 from domain.accounts import Account
 from domain.events import Event
 from domain.money import parse_amount
+from domain.ownership import Owner, is_within_reach
 from domain.refusals import Refusal
 from domain.transfers.commands import (
     Condition,
@@ -45,7 +46,7 @@ def post_transfer(
         raise Refusal("negative_amount")
     if command.source_id == command.destination_id:
         raise Refusal("same_account", account_id=command.source_id)
-    if source is None:
+    if not is_within_reach(source, command.owner_id):
         raise Refusal("account_not_found", account_id=command.source_id)
     if destination is None:
         raise Refusal("account_not_found", account_id=command.destination_id)
@@ -57,7 +58,7 @@ def post_transfer(
             destination=destination.currency,
         )
     for condition in command.conditions:
-        _check_condition(condition, source, destination)
+        _check_condition(condition, source, destination, command.owner_id)
     requested = 0
     if command.up_to:
         accounts.check_status_for_debit(source)
@@ -152,6 +153,7 @@ def post_pending(
 ) -> Decided:  # fmt: skip
     """Refuses: `transfer_not_found`, `precondition_failed`, `transfer_not_pending`,
     `transfer_expired`, `amount_exceeds_pending`, and what either account's status refuses."""
+    _check_reach(command.transfer_id, source, destination, command.owner_id)
     pending = _check_pending(command.transfer_id, transfer, command.expected_versions)
     request = pending.request
     assert isinstance(request, Reserved)
@@ -178,9 +180,12 @@ def post_pending(
     )
 
 
-def void_pending(command: VoidPending, transfer: Transfer | None, source: Account) -> Decided:
+def void_pending(
+    command: VoidPending, transfer: Transfer | None, source: Account, destination: Account
+) -> Decided:
     """Refuses: `transfer_not_found`, `precondition_failed`, `transfer_not_pending`. A frozen source
     gets its hold back too."""
+    _check_reach(command.transfer_id, source, destination, command.owner_id)
     pending = _check_pending(command.transfer_id, transfer, command.expected_versions)
     return ((pending.id, Voided(command.reason)), _release(pending, source))
 
@@ -202,6 +207,7 @@ def reverse_transfer(
     """`source` and `destination` are the original's. Refuses: `transfer_not_found`,
     `precondition_failed`, `transfer_not_posted`, `not_reversible`, `already_reversed`,
     `amount_exceeds_posted`, and what either account refuses."""
+    _check_reach(command.transfer_id, destination, source, command.owner_id)
     if transfer is None:
         raise Refusal("transfer_not_found", transfer_id=command.transfer_id)
     check_version(transfer.id, transfer.version, command.expected_versions)
@@ -285,6 +291,17 @@ def is_same_reversal(transfer: Transfer, command: ReverseTransfer) -> bool:
     )
 
 
+def _check_reach(transfer_id: UUID, paying: Account, other: Account, owner_id: Owner) -> None:
+    """Whose account pays decides; whose account is paid sees the transfer and leaves it alone."""
+    if is_within_reach(paying, owner_id):
+        return
+    if is_within_reach(other, owner_id):
+        raise Refusal(
+            "insufficient_permissions", why="it is for the owner of the account that pays"
+        )
+    raise Refusal("transfer_not_found", transfer_id=transfer_id)
+
+
 def _check_pending(
     transfer_id: UUID, transfer: Transfer | None, expected: Expected = None
 ) -> Transfer:
@@ -318,12 +335,14 @@ def _at_most_available(source: Account, amount: int) -> int:
     return min(amount, available)
 
 
-def _check_condition(condition: Condition, source: Account, destination: Account) -> None:
+def _check_condition(
+    condition: Condition, source: Account, destination: Account, owner_id: Owner
+) -> None:
     if condition.account_id == source.id:
         account = source
-    elif condition.account_id == destination.id:
+    elif condition.account_id == destination.id and is_within_reach(destination, owner_id):
         account = destination
-    else:
+    else:  # another's balance could be found out, one condition after the other
         raise Refusal("condition_account_unknown", account_id=condition.account_id)
     available = account.available
     checks: tuple[tuple[str, bool, int | None, int | None], ...] = (

@@ -10,6 +10,7 @@ from domain.events import Event
 from domain.money import format_amount
 from domain.statements import Imported
 from domain.transfers import Captured, Expired, Posted, Reserved, Reversed, Voided
+from projections.audit.people_words import WORDS as PEOPLE
 
 
 def describe(event: Event, currency: str) -> str:
@@ -143,4 +144,5 @@ _WORDS: dict[type[Event], Callable[[Any, str], str]] = {
     Expired: _expired,
     Reversed: _reversed,
     Imported: _imported,
+    **PEOPLE,
 }

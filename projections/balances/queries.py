@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -70,6 +71,22 @@ async def account(conn: AsyncConnection[Any], account_id: UUID) -> AccountRow | 
     async with conn.cursor(row_factory=args_row(AccountRow), binary=True) as cursor:
         await cursor.execute(f"{_SELECT} WHERE id = %s".encode(), (account_id,))
         return await cursor.fetchone()
+
+
+async def owners(
+    conn: AsyncConnection[Any], account_ids: Collection[UUID]
+) -> dict[UUID, UUID | None]:
+    """Whose accounts these are, of those that there are; None: nobody's."""
+    cursor = await conn.execute(
+        "SELECT id, owner_id FROM balances.account WHERE id = ANY(%s)", (list(account_ids),)
+    )
+    return dict(await cursor.fetchall())
+
+
+async def accounts_of(conn: AsyncConnection[Any], owner_id: UUID) -> list[UUID]:
+    """The accounts of a person."""
+    cursor = await conn.execute("SELECT id FROM balances.account WHERE owner_id = %s", (owner_id,))
+    return [id_ for (id_,) in await cursor.fetchall()]
 
 
 async def list_accounts(

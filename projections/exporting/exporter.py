@@ -22,6 +22,7 @@ from projections.exporting.manifest import Manifest
 from projections.exporting.writing import FileSet, Format
 from projections.garbage import gc_paused
 from projections.log import UnreadableEventError, head_position, read_batch
+from projections.sealed import hide
 
 BATCH_EVENTS = 20_000
 SET_EVENTS = 1_000_000
@@ -54,6 +55,8 @@ def export(
     since: int | None = None,
 ) -> Exported:
     """Bring a folder up to the log's end as it is now. An empty one begins after position `since`.
+
+    What is personal is not in the files: `[sealed]` stands for it, or `[erased]`.
 
     Whatever ends it, the folder then has what its manifest says, and the next run goes on from there.
     Raises `ExportError`, `UnreadableEventError` (after all events before that one) and
@@ -121,7 +124,7 @@ def _by_month(conn: Connection[Any], after: int, to: int) -> Iterator[tuple[str,
                 f"events are missing after position {after}: find out what happened to the log with"
                 " `daybook audit verify`; files that are finished stay"
             )
-        for month, events in groupby(batch, _month):
+        for month, events in groupby(hide(conn, batch), _month):
             yield month, list(events)
         after = batch[-1].position
 

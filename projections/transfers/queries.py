@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
@@ -14,6 +15,9 @@ from projections.paging import Page, run_page
 from projections.walking import along, bounds
 
 Status = Literal["pending", "posted", "voided", "expired"]
+
+_MANY_ACCOUNTS = 25
+"""Looking along the indexes of more accounts than this costs more than looking at all transfers."""
 
 _COLUMNS = (
     "id, status, source_id, destination_id, currency, amount, requested, reversed, reverses,"
@@ -76,7 +80,7 @@ async def search_transfers(
     *,
     limit: int,
     before: int | None = None,
-    account_id: UUID | None = None,
+    account_ids: Sequence[UUID] | None = None,
     status: Status | None = None,
     reference: str | None = None,
     recorded_from: datetime | None = None,
@@ -84,11 +88,11 @@ async def search_transfers(
 ) -> Page[TransferRow]:
     """Transfers, last requested first. `before` is the `next_before` of the page before this one.
 
-    `account_id` is the source or the destination. `recorded_from` is inclusive and `recorded_to`
+    One of `account_ids` is the source or the destination. `recorded_from` is inclusive and `recorded_to`
     exclusive, and both are about a transfer's first event.
     """
-    params = {
-        "account": account_id,
+    params: dict[str, object] = {
+        "accounts": account_ids,
         "status": status,
         "reference": reference,
         "before": before,
@@ -102,9 +106,20 @@ async def search_transfers(
         return along(_SELECT, column, "first_position", param, within, filters, limit)
 
     order = f"ORDER BY first_position DESC LIMIT {int(limit) + 1}"
-    if account_id is not None:
-        sides = (newest(column, "account") for column in ("source_id", "destination_id"))
-        query = f"{' UNION ALL '.join(sides)} {order}"
+    if account_ids is not None and len(account_ids) > _MANY_ACCOUNTS:
+        filters.append("(source_id = ANY(%(accounts)s) OR destination_id = ANY(%(accounts)s))")
+        account_ids = None
+    if account_ids is not None:
+        if not account_ids:
+            return Page([], None)
+        params |= {f"account_{n}": id_ for n, id_ in enumerate(account_ids)}
+        sides = [
+            newest(column, f"account_{n}")
+            for n in range(len(account_ids))
+            for column in ("source_id", "destination_id")
+        ]
+        # A transfer between two of them is found on both sides.
+        query = f"{' UNION '.join(sides)} {order}"
     elif reference:
         query = newest("reference", "reference")
     elif status is not None and status != "posted":

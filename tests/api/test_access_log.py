@@ -10,7 +10,7 @@ from contextlib import suppress
 import pytest
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api import edge
+from api import access_log, edge
 
 SCOPE: Scope = {
     "type": "http",
@@ -108,7 +108,7 @@ def test_what_begins_late_is_a_warning_and_what_lasts_long_is_not(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     times = iter([0.0, 0.5, 60.0])
-    monkeypatch.setattr(edge, "perf_counter", lambda: next(times))
+    monkeypatch.setattr(access_log, "perf_counter", lambda: next(times))
     told = line(caplog, answered)
     assert (told["level"], told["duration_ms"]) == ("DEBUG", 60_000.0)
     times = iter([0.0, 1.5, 1.6])
@@ -124,6 +124,6 @@ def test_nothing_is_put_together_for_a_line_that_nobody_sees(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     times = iter([0.0, 0.5])  # how long it took is not even asked for
-    monkeypatch.setattr(edge, "perf_counter", lambda: next(times))
+    monkeypatch.setattr(access_log, "perf_counter", lambda: next(times))
     with caplog.at_level(logging.WARNING, "daybook"):
         assert lines(caplog, answered) == []

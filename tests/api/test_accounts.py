@@ -5,10 +5,10 @@ from __future__ import annotations
 import threading
 from datetime import UTC, datetime, timedelta
 
-import httpx2
 import pytest
 
 from tests.api.conftest import Bank, problem_of, some_id
+from tests.support.serving import client_of
 
 TYPES = (
     "checking", "savings", "credit", "investment", "merchant", "loan", "fund",
@@ -144,7 +144,7 @@ def test_now_does_not_change_afterwards(bank: Bank, base_url: str) -> None:
     }
 
     def post() -> None:
-        with httpx2.Client(base_url=base_url, timeout=30) as client:
+        with client_of(base_url) as client:
             for _ in range(8):
                 client.post("/api/transfers/batch", json={"transfers": [item] * 1500})
 

@@ -15,8 +15,8 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from api.settings import Settings
 from api.wiring import create_app
+from tests.support import people
 
 
 def not_a_defect(
@@ -34,7 +34,7 @@ CHECKS = [
     response_schema_conformance,
 ]
 
-SCHEMA = schemathesis.openapi.from_dict(create_app(Settings(), "").openapi())
+SCHEMA = schemathesis.openapi.from_dict(create_app(people.settings(), "").openapi())
 OPERATIONS = {
     operation.label: operation
     for operation in (r.ok() for r in SCHEMA.get_all_operations() if isinstance(r, Ok))
@@ -54,6 +54,6 @@ def test_every_route_answers_as_described(base_url: str, label: str) -> None:
         # A random position never comes, and waiting for one is tested elsewhere.
         if case.query:
             case.query.pop("min_position", None)
-        case.call_and_validate(base_url=base_url, checks=CHECKS)
+        case.call_and_validate(base_url=base_url, headers=people.bearer(), checks=CHECKS)
 
     sent()

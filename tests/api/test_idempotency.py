@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx2
 
 from tests.api.conftest import Bank, problem_of, some_id
+from tests.support.serving import client_of
 
 
 def test_the_same_key_gets_the_same_answer_and_has_one_effect(bank: Bank) -> None:
@@ -100,7 +101,7 @@ def test_racing_duplicates_have_one_effect_and_one_answer(base_url: str, bank: B
     }
 
     def send(how: dict[str, dict[str, str]]) -> httpx2.Response:
-        with httpx2.Client(base_url=base_url, timeout=30) as client:
+        with client_of(base_url) as client:
             return client.post("/api/transfers", json=body | how["body"], headers=how["headers"])
 
     for how in (

@@ -19,6 +19,10 @@ from domain.texts import is_fit
 FORGED = '2026-01-01T00:00:00Z [error] forged\r\n{"event": "forged"}\x1b[2J\x9b31m\u2028\u202ex'
 
 
+KEY = "dbk_" + "hush" * 11 + "_a1b2c3"
+TOKEN = ".".join(["eyJ" + "hbGciOiJIUzI1NiJ9", "eyJ" + "-hush_In0", "hush" * 11])
+
+
 class Terminal(StringIO):
     def isatty(self) -> bool:
         return True
@@ -250,6 +254,18 @@ def test_what_is_too_deep_to_be_read_is_cut_rather_than_shown() -> None:
         (r"host=db password = 'hu\' hush' dbname=x", "password = [redacted] dbname=x"),
         ("password='hush", "password=[redacted]"),
         ('"password": "hush', '"password": "[redacted]"'),
+        ("redis://:hush@db:6379/0", "redis://:[redacted]@db:6379/0"),
+        ("rediss://me:hush@db/0", "rediss://me:[redacted]@db/0"),
+        ("SMTPS://me:hush@mail:465", "SMTPS://me:[redacted]@mail:465"),
+        ("smtp://me@x.example:hush@mail", "@x.example:[redacted]@mail"),
+        ("JWT_SECRET=hush ENCRYPTION_KEY = hush", "JWT_SECRET=[redacted] ENCRYPTION_KEY = [red"),
+        ("/reset?token=hush&x=1", "token=[redacted]&x=1"),
+        (f"key {KEY}, refused", "key dbk_[redacted], refused"),
+        (f"xdbk_{'-' * 9}{KEY}", "xdbk_[redacted]"),
+        (f"Authorization: Bearer {TOKEN}", "Bearer [redacted]"),
+        (f"Bearer%20{TOKEN}.", "Bearer%20[redacted]."),
+        (f"a.{TOKEN}, {TOKEN}", "[redacted], [redacted]"),
+        (TOKEN.rpartition(".")[0] + ".", "[redacted]"),
     ],
 )
 def test_passwords_are_cut_out_of_texts(text: str, clean: str, programs: Sink) -> None:
@@ -267,15 +283,26 @@ def test_passwords_are_cut_out_of_texts(text: str, clean: str, programs: Sink) -
         "postgresql://app@one:5432,two:5433/x",
         "unexpected token: 'x', the password is wrong",
         "http://127.0.0.1:8000/api/accounts?x=a@b",
+        "redis://db:6379/0 and smtp://mail:25, a@b",
+        "the key dbk_aB3dE6gH is revoked",
+        "eyJhbGciOiJIUzI1NiJ9 alone, and eyJhbGci.x.y, are no tokens",
+        "application.identity.tokens.verify",
     ],
 )
 def test_texts_without_a_secret_stay_as_they_are(text: str) -> None:
     assert redact_text(text) == text
 
 
-@pytest.mark.parametrize("piece", ["postgres://a:", "password='", '"password": "', "password \t "])
+@pytest.mark.parametrize(
+    "piece",
+    [
+        "postgres://a:", "redis://a:", "password='", '"password": "', "password \t ", "token=", "dbk_",
+        "dbk_-dbk_aaaa ", "eyJ", "eyJ-eyJ.", "eyJaaaaaaaaaa.", "eyJaaaaaaaaaa.eyJaaaa ", "eyJ.aaaa.", "a",
+    ],
+)  # fmt: skip
 def test_a_text_made_to_take_long_does_not(piece: str) -> None:
     assert redact_text(piece * 20_000)
+    assert redact_text(piece * 20_000 + ".aaaa.")
 
 
 def test_a_problems_details_hold_no_secret() -> None:
@@ -287,3 +314,9 @@ def test_a_problems_details_hold_no_secret() -> None:
     body = render("rebuild_needed", details, instance="/x", correlation_id="c")
     assert b"hush" not in body
     assert json.loads(body)["details"]["token"] == REDACTED
+
+
+def test_a_house_with_several_ledgers_names_each() -> None:
+    formatter = logs.make_formatter("api", "json", StringIO(), "cards")
+    line = json.loads(formatter.format(logging.LogRecord("daybook", 20, "", 1, "hello", (), None)))
+    assert line["service"] == "cards-api"

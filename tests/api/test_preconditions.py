@@ -11,6 +11,7 @@ import pytest
 
 from tests.api.conftest import Bank, problem_of, some_id
 from tests.conftest import Database
+from tests.support.serving import client_of
 
 ACCOUNT_VERBS = {
     "freeze": None,
@@ -280,7 +281,7 @@ def test_of_many_changes_to_one_version_exactly_one_is_made(bank: Bank, base_url
 
         def send(number: int, etag: str = etag) -> httpx2.Response:
             # Freezing and unfreezing in turn: without the condition several of them would succeed.
-            with httpx2.Client(base_url=base_url, timeout=30) as client:
+            with client_of(base_url) as client:
                 verb = "unfreeze" if number % 2 else "freeze"
                 return client.post(f"{path}/{verb}", headers={"If-Match": etag})
 

@@ -8,7 +8,6 @@ from collections.abc import Generator, Iterator
 from contextlib import closing
 from typing import Any
 
-import httpx2
 import pytest
 
 from tests.api.conftest import Bank, problem_of
@@ -96,7 +95,7 @@ def test_the_event_stream_misses_and_doubles_nothing(base_url: str, bank: Bank) 
         target=lambda: [bank.move(alice, bob, "0.10") for _ in range(60)], daemon=True
     )
     seen: list[int] = []
-    with httpx2.Client(base_url=base_url, timeout=30) as reader:
+    with client_of(base_url) as reader:
         writing.start()
         while len(seen) < 180:
             headers = {"Last-Event-ID": str(seen[-1] if seen else start)}
@@ -115,7 +114,7 @@ def test_the_event_stream_filters_by_topic_and_begins_where_asked(
 ) -> None:
     start = bank.head()
     bank.open(name="First")
-    with httpx2.Client(base_url=base_url, timeout=30) as reader:
+    with client_of(base_url) as reader:
         params: dict[str, str | int] = {"after": start, "topic": "account.opened"}
         with (
             reader.stream("GET", "/api/events/stream", params=params) as response,
@@ -142,7 +141,7 @@ def test_an_endless_stream_ends_when_the_server_stops(database: Database) -> Non
 
     def follow(url: str) -> None:
         with (
-            httpx2.Client(base_url=url, timeout=30) as reader,
+            client_of(url) as reader,
             reader.stream("GET", "/api/events/stream", params={"after": 0}) as response,
         ):
             for line in response.iter_lines():

@@ -22,6 +22,7 @@ from tests.projections.test_balances import accounts_by_fold
 from tests.projections.test_entries import entries_of
 from tests.projections.test_transfers import transfers_by_fold
 from tests.support.log import assert_sound
+from tests.support.people import bearer
 from tests.support.processes import PATIENCE_S
 
 FUNDING = 100_000_00
@@ -34,7 +35,7 @@ def assert_nothing_lost(database: Database, load: Load, base_url: str) -> None:
     assert load.acknowledged
     with database.connect() as conn:
         there = assert_log_is_what_clients_know(conn, load)
-        with httpx2.Client(base_url=base_url, timeout=PATIENCE_S) as client:
+        with httpx2.Client(base_url=base_url, timeout=PATIENCE_S, headers=bearer()) as client:
             for asked in load.unacknowledged:
                 answer = post(client, asked)
                 assert answer.status_code == 201, answer.text

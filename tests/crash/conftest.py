@@ -13,7 +13,7 @@ import pytest
 
 from api.local.postgres import EmbeddedPostgres
 from tests.conftest import Database
-from tests.support.processes import Daybook, free_port
+from tests.support.processes import Daybook, free_port, settings_at
 
 
 @pytest.fixture
@@ -39,8 +39,7 @@ class Up:
 
     def __init__(self, folder: Path, port: int) -> None:
         self.folder = folder
-        settings = {"DATA_DIR": str(folder), "PORT": str(port)}
-        self.daybook = Daybook("up", "--no-demo", settings=settings)
+        self.daybook = Daybook("up", "--no-demo", settings=settings_at(folder, port))
 
     def database(self) -> Database:
         """Its database, while it runs."""

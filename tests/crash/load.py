@@ -13,6 +13,7 @@ from uuid import UUID
 
 import httpx2
 
+from tests.support.people import bearer
 from tests.support.processes import PATIENCE_S
 from tests.support.waiting import until
 
@@ -94,7 +95,7 @@ class Load:
         return any(thread.done() for thread in self._running)
 
     def _post_on(self, random: Random) -> None:
-        with httpx2.Client(base_url=self._base_url, timeout=PATIENCE_S) as client:
+        with _client(self._base_url) as client:
             while not self._stop.is_set():
                 source, destination = random.sample(self.accounts, 2)
                 id_ = UUID(int=random.getrandbits(128), version=4)
@@ -124,7 +125,7 @@ def post(client: httpx2.Client, asked: Asked) -> httpx2.Response:
 
 def open_accounts(base_url: str, count: int = 20) -> list[UUID]:
     """Accounts with 100,000.00 each, which no load here uses up."""
-    with httpx2.Client(base_url=base_url, timeout=PATIENCE_S) as client:
+    with _client(base_url) as client:
 
         def done(path: str, body: dict[str, Any]) -> Any:
             answer = client.post(path, json=body)
@@ -138,3 +139,7 @@ def open_accounts(base_url: str, count: int = 20) -> list[UUID]:
         transfers = [{**funding, "destination_account_id": id_} for id_ in ids]
         done("/api/transfers/batch", {"transfers": transfers, "linked": True})
         return [UUID(id_) for id_ in ids]
+
+
+def _client(base_url: str) -> httpx2.Client:
+    return httpx2.Client(base_url=base_url, timeout=PATIENCE_S, headers=bearer())

@@ -15,6 +15,7 @@ import psycopg
 from tests.conftest import Database
 from tests.crash.checks import assert_nothing_lost
 from tests.crash.load import Load, open_accounts
+from tests.support.people import bearer
 from tests.support.processes import PATIENCE_S, api, projector
 
 ROUNDS = 60
@@ -29,7 +30,7 @@ def reading(base_url: str) -> Iterator[Counter[int]]:
     unbalanced: list[str] = []
 
     def read_on() -> None:
-        with httpx2.Client(base_url=base_url, timeout=PATIENCE_S) as client:
+        with httpx2.Client(base_url=base_url, timeout=PATIENCE_S, headers=bearer()) as client:
             while not stop.is_set():
                 answer = client.get("/api/trial-balance")
                 seen[answer.status_code] += 1

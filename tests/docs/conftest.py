@@ -12,12 +12,14 @@ from pathlib import Path
 import httpx2
 import pytest
 
+from tests.support.people import bearer
 from tests.support.processes import (
     PATIENCE_S,
     ROOT,
     Daybook,
     environment,
     free_port,
+    settings_at,
     wait_until_ready,
 )
 from tests.support.waiting import until
@@ -29,7 +31,7 @@ class Reader:
     def __init__(self, folder: Path, port: int) -> None:
         self.folder = folder
         self.port = port
-        self.settings = {"DATA_DIR": str(folder / "var"), "PORT": str(port)}
+        self.settings = settings_at(folder / "var", port)
 
     def types(self, command: str) -> str:
         """What a command prints, once the read models show all that there is; it must succeed."""
@@ -48,7 +50,8 @@ class Reader:
         return done.stdout
 
     def _all_is_shown(self) -> bool:
-        models = httpx2.get(f"http://127.0.0.1:{self.port}/api/projections").json()["data"]
+        url = f"http://127.0.0.1:{self.port}/api/projections"
+        models = httpx2.get(url, headers=bearer()).json()["data"]
         return all(model["lag_events"] == 0 for model in models)
 
 

@@ -123,7 +123,7 @@ class World:
                 command = PostPending(there.id, part)
                 return transfers.post_pending(command, there, source, destination, self.clock)
             case "void":
-                return transfers.void_pending(VoidPending(there.id), there, source)
+                return transfers.void_pending(VoidPending(there.id), there, source, destination)
             case "expire":
                 return transfers.expire_pending(ExpirePending(there.id), there, source, self.clock)
             case _:

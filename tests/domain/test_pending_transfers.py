@@ -124,7 +124,7 @@ def test_it_is_posted_to_a_frozen_destination() -> None:
 
 
 def test_voiding_sets_the_hold_free_and_moves_nothing() -> None:
-    assert void_pending(VoidPending(TRANSFER, "cancelled"), PENDING, ALICE_HAS_100) == (
+    assert void_pending(VoidPending(TRANSFER, "cancelled"), PENDING, ALICE_HAS_100, BOB_HAS_NOTHING) == (
         (TRANSFER, Voided("cancelled")),
         (ALICE, Released(TRANSFER, 40_00, 100_00, 0)),
     )
@@ -133,7 +133,7 @@ def test_voiding_sets_the_hold_free_and_moves_nothing() -> None:
 @pytest.mark.parametrize("status", ["inactive", "frozen", "suspended"])
 def test_an_account_gets_its_hold_back_whatever_its_status(status: str) -> None:
     source = account(ALICE, balance=100_00, held=40_00, status=status)
-    assert void_pending(VoidPending(TRANSFER), PENDING, source)
+    assert void_pending(VoidPending(TRANSFER), PENDING, source, BOB_HAS_NOTHING)
     assert expire_pending(ExpirePending(TRANSFER), PENDING, source, NOW + AN_HOUR)
 
 
@@ -160,7 +160,7 @@ def test_what_is_over_is_over(over: Event) -> None:
     with refused("transfer_not_pending", status=there.status):
         post(there=there)
     with refused("transfer_not_pending", status=there.status):
-        void_pending(VoidPending(TRANSFER), there, ALICE_HAS_100)
+        void_pending(VoidPending(TRANSFER), there, ALICE_HAS_100, BOB_HAS_NOTHING)
     with refused("transfer_not_pending", status=there.status):
         expire_pending(ExpirePending(TRANSFER), there, ALICE_HAS_100, NOW + AN_HOUR)
 
@@ -172,7 +172,7 @@ def test_it_is_posted_and_voided_at_a_version_that_was_expected(
     posting = PostPending(TRANSFER, expected_versions=expected)
     assert post_pending(posting, PENDING, ALICE_HAS_100, BOB_HAS_NOTHING, NOW)
     voiding = VoidPending(TRANSFER, expected_versions=expected)
-    assert void_pending(voiding, PENDING, ALICE_HAS_100)
+    assert void_pending(voiding, PENDING, ALICE_HAS_100, BOB_HAS_NOTHING)
 
 
 @pytest.mark.parametrize("over", OVER)
@@ -182,13 +182,13 @@ def test_it_is_neither_posted_nor_voided_at_another_version(over: Event) -> None
         posting = PostPending(TRANSFER, expected_versions=(1,))
         post_pending(posting, there, ALICE_HAS_100, BOB_HAS_NOTHING, NOW)
     with refused("precondition_failed", id=TRANSFER, version=2, expected=[1]):
-        void_pending(VoidPending(TRANSFER, expected_versions=(1,)), there, ALICE_HAS_100)
+        void_pending(VoidPending(TRANSFER, expected_versions=(1,)), there, ALICE_HAS_100, BOB_HAS_NOTHING)
 
 
 def test_one_that_does_not_exist_is_refused() -> None:
     with refused("transfer_not_found", transfer_id=TRANSFER):
         post(there=None)
     with refused("transfer_not_found", transfer_id=TRANSFER):
-        void_pending(VoidPending(TRANSFER), None, ALICE_HAS_100)
+        void_pending(VoidPending(TRANSFER), None, ALICE_HAS_100, BOB_HAS_NOTHING)
     with refused("transfer_not_found", transfer_id=TRANSFER):
         expire_pending(ExpirePending(TRANSFER), None, ALICE_HAS_100, NOW)

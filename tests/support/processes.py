@@ -20,6 +20,7 @@ import psutil
 
 from api.settings import Settings
 from tests.conftest import Database
+from tests.support.people import ENVIRONMENT
 from tests.support.waiting import until
 
 ROOT = Path(__file__).parents[2]
@@ -33,12 +34,22 @@ PATIENCE_S = 60.0
 def environment(settings: Mapping[str, str]) -> dict[str, str]:
     """This process' environment with these settings of Daybook's and no others."""
     kept = {name: value for name, value in os.environ.items() if name not in Settings.model_fields}
-    return kept | {"PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "utf-8"} | dict(settings)
+    # Nor with those of a developer's own .env in this folder.
+    ours = {"PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "utf-8", "ENV_FILE": os.devnull}
+    return kept | ours | dict(settings)
 
 
 def settings_of(database: Database) -> dict[str, str]:
-    """The settings that point to a test's database."""
-    return {"DATABASE_URL": database.url, "DATABASE_ADMIN_URL": database.superuser_url}
+    """The settings that point to a test's database, with the secrets that the tests' tokens need."""
+    return ENVIRONMENT | {
+        "DATABASE_URL": database.url,
+        "DATABASE_ADMIN_URL": database.superuser_url,
+    }
+
+
+def settings_at(folder: Path, port: int) -> dict[str, str]:
+    """The settings of a whole Daybook in a folder of its own, with the same secrets."""
+    return ENVIRONMENT | {"DATA_DIR": str(folder), "PORT": str(port)}
 
 
 def free_port() -> int:

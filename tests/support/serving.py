@@ -7,24 +7,28 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
+from uuid import UUID
 
 import httpx2
 import uvicorn
 
 from api.server import Server
-from api.settings import Settings
 from api.wiring import create_app
 from projections.runner import Runner
+from tests.support.people import ADMIN, bearer, settings
 
 
 @contextmanager
-def serving(conninfo: str, *, projecting: bool = True) -> Iterator[str]:
-    """The base URL of an API on a database, with a projector beside it."""
+def serving(conninfo: str, *, projecting: bool = True, **more: Any) -> Iterator[str]:
+    """The base URL of an API on a database, with a projector beside it; `more` are its settings."""
     listener = socket.socket()
     listener.bind(("127.0.0.1", 0))
     port = listener.getsockname()[1]
     config = uvicorn.Config(
-        create_app(Settings(PORT=port), conninfo), log_level="warning", timeout_graceful_shutdown=2
+        create_app(settings(PORT=port, **more), conninfo),
+        log_level="warning",
+        timeout_graceful_shutdown=2,
     )
     server = Server(config)
     ready = threading.Event()
@@ -54,6 +58,7 @@ def serving(conninfo: str, *, projecting: bool = True) -> Iterator[str]:
 
 
 @contextmanager
-def client_of(base_url: str) -> Iterator[httpx2.Client]:
-    with httpx2.Client(base_url=base_url, timeout=30) as client:
+def client_of(base_url: str, role: str = "admin", user_id: UUID = ADMIN) -> Iterator[httpx2.Client]:
+    """A client that is known as somebody in this role."""
+    with httpx2.Client(base_url=base_url, timeout=30, headers=bearer(role, user_id)) as client:
         yield client

@@ -30,12 +30,13 @@ PLAIN: dict[str, tuple[str, ...]] = {
 ELSEWHERE = {
     "projections show", "projections pause", "projections resume", "projections cancel",
     "projections rollback", "projections run", "projections retry", "doctor", "export",
-    "balance", "replay", "events tail", "migrate up", "migrate down", "config database-url", "up", "serve",
+    "balance", "replay", "events tail", "migrate up", "migrate down", "config database-url",
+    "config check", "config new-secret", "up", "serve",
     "project", "bench",
 }  # fmt: skip
 """Commands with tests of their own."""
 
-WITH_THEIR_FEATURE = {"audit", "import"}
+WITH_THEIR_FEATURE = {"audit", "import", "keys"}
 """Groups that are tested beside what they start."""
 
 

@@ -15,6 +15,7 @@ import pytest
 
 from tests.api.cli.conftest import CommandLine
 from tests.conftest import Database
+from tests.support.people import bearer
 from tests.support.processes import (
     PATIENCE_S,
     ROOT,
@@ -51,7 +52,8 @@ def serving(database: Database, **settings: str) -> Iterator[tuple[Daybook, http
         "serve", settings=settings_of(database) | {"PORT": str(port)} | settings
     ) as server:
         wait_until_ready(server, port)
-        with httpx2.Client(base_url=f"http://127.0.0.1:{port}", timeout=PATIENCE_S) as client:
+        url = f"http://127.0.0.1:{port}"
+        with httpx2.Client(base_url=url, timeout=PATIENCE_S, headers=bearer()) as client:
             yield server, client
 
 

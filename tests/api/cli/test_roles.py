@@ -14,6 +14,7 @@ from tests.api.cli.conftest import Ledgered
 from tests.conftest import Database
 from tests.projections.running import caught_up, runners
 from tests.support.ledgers import open_account
+from tests.support.people import bearer
 from tests.support.processes import Daybook, api, free_port, projector, settings_of
 
 SIGNALS = [signal.SIGTERM, signal.SIGINT]
@@ -28,7 +29,7 @@ def said(process: Daybook) -> list[str]:
 def test_a_server_answers_until_it_is_stopped(number: int, database: Database) -> None:
     port = free_port()
     with api(database, port) as server:
-        answer = httpx2.get(f"http://127.0.0.1:{port}/api/accounts")
+        answer = httpx2.get(f"http://127.0.0.1:{port}/api/accounts", headers=bearer())
         assert (answer.status_code, answer.json()["data"]) == (200, []), "before any projector ran"
         assert server.stop(number) == 0
         assert said(server) == ["starts", "has stopped"]

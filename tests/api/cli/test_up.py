@@ -13,11 +13,13 @@ import pytest
 from api import demo
 from tests.api.cli.conftest import CommandLine
 from tests.conftest import Database
+from tests.support.people import bearer
 from tests.support.processes import (
     Daybook,
     are_gone,
     free_port,
     names,
+    settings_at,
     settings_of,
     tree,
     wait_until_ready,
@@ -26,16 +28,12 @@ from tests.support.processes import (
 CASH = "da4b0000-0000-4000-8000-000000000001"
 
 
-def settings(folder: Path, port: int) -> dict[str, str]:
-    return {"DATA_DIR": str(folder), "PORT": str(port)}
-
-
 def test_it_starts_from_nothing_stops_and_starts_again(folder: Path) -> None:
     data_dir, port = folder / "var", free_port()
-    with Daybook("up", settings=settings(data_dir, port)) as daybook:
+    with Daybook("up", settings=settings_at(data_dir, port)) as daybook:
         filled = log_of(daybook, port)
         assert filled > 400, "demo data"
-        works_beside_others(CommandLine(settings(data_dir, port)))
+        works_beside_others(CommandLine(settings_at(data_dir, port)))
         stops(daybook, signal.SIGTERM)
         daybook.start()
         assert log_of(daybook, port) == filled
@@ -50,7 +48,8 @@ def log_of(daybook: Daybook, port: int) -> int:
     """How many events there are, once it is ready."""
     wait_until_ready(daybook, port)
     daybook.says("Daybook runs at")
-    return int(httpx2.get(f"http://127.0.0.1:{port}/api/projections").json()["position"])
+    url = f"http://127.0.0.1:{port}/api/projections"
+    return int(httpx2.get(url, headers=bearer()).json()["position"])
 
 
 def stops(daybook: Daybook, number: int) -> None:
@@ -69,7 +68,7 @@ def works_beside_others(daybook: CommandLine) -> None:
 
 
 def test_other_commands_work_without_it(folder: Path) -> None:
-    daybook = CommandLine(settings(folder, free_port()))
+    daybook = CommandLine(settings_at(folder, free_port()))
     listed = daybook("accounts", "--json")
     assert (listed.returncode, listed.stdout) == (0, "[]\n")
     assert "making a new Postgres data folder" in listed.stderr
@@ -86,7 +85,7 @@ def test_it_uses_another_postgres(database: Database, folder: Path) -> None:
     ) as daybook:
         daybook.says("Daybook runs at")
         assert not [name for name in names(tree(daybook.pid)) if "postgres" in name]
-        answer = httpx2.get(f"http://127.0.0.1:{port}/api/accounts")
+        answer = httpx2.get(f"http://127.0.0.1:{port}/api/accounts", headers=bearer())
         assert answer.json()["data"] == []
         assert daybook.stop() == 0
         assert "the data stay in your database" in daybook.output
@@ -127,15 +126,15 @@ def nowhere(folder: Path) -> Path:
 def test_a_folder_that_it_cannot_use_is_refused(
     make: Callable[[Path], Path], words: str, folder: Path
 ) -> None:
-    daybook = CommandLine(settings(make(folder), free_port()))
+    daybook = CommandLine(settings_at(make(folder), free_port()))
     said = daybook.refused(1, "up")
     assert words in said
     assert "DATA_DIR" in said or "move it away" in said
 
 
-def test_addresses_that_others_reach_are_refused(folder: Path) -> None:
-    daybook = CommandLine(settings(folder, free_port()))
-    assert "there is no authentication yet" in daybook.refused(1, "up", HOST="0.0.0.0")
+def test_addresses_that_others_reach_are_refused_until_they_are_named(folder: Path) -> None:
+    daybook = CommandLine(settings_at(folder, free_port()))
+    assert "set ALLOWED_HOSTS to the names" in daybook.refused(1, "up", HOST="0.0.0.0")
     assert list(folder.iterdir()) == []
 
 
@@ -143,6 +142,6 @@ def test_a_port_in_use_is_refused_before_anything_is_made(folder: Path) -> None:
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
         other.listen()
-        daybook = CommandLine(settings(folder, other.getsockname()[1]))
+        daybook = CommandLine(settings_at(folder, other.getsockname()[1]))
         assert "stop the program that does" in daybook.refused(1, "up")
     assert list(folder.iterdir()) == []

@@ -1,0 +1,244 @@
+"""Counts requests, so that nobody takes what is for all: per person, machine, address and login."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from math import ceil, floor
+from typing import Any
+
+from limits import RateLimitItem, parse
+from limits.aio.storage import MemoryStorage, RedisStorage
+from msgspec import Struct
+from redis import ConnectionError, RedisError
+from redis.asyncio import ConnectionPool
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+
+from api.problems import ProblemError
+
+_log = logging.getLogger("daybook.limits")
+
+PATIENCE_S = 0.25
+"""A request waits so long for Redis at most."""
+_DEAD_S = 5.0
+"""Redis that did not answer is left alone so long."""
+_LOG_EVERY_S = 60.0
+_SWEEP_S = 5.0
+
+
+class Rates(Struct, frozen=True):
+    """How often, as `100/minute`; None does not count at all."""
+
+    per_person: str = "100/minute"
+    per_machine: str = "60000/minute"
+    """API keys."""
+    per_address: str = "600/minute"
+    """Requests that do not say who they are from."""
+    writes_per_person: str | None = "60/minute"
+    login: str = "10/minute"
+    """Of one e-mail address, from one address."""
+    login_per_address: str = "30/minute"
+
+
+_POLICIES = {
+    "person": "default",
+    "machine": "default",
+    "address": "default",
+    "writes": "writes",
+    "login": "login",
+    "login_address": "login",
+}
+"""What is counted, and the name that callers know its rate by."""
+_CLOSED_WITHOUT_STORE = frozenset({"login", "login_address"})
+"""A password could be guessed at for as long as nobody counts; all others are known by then."""
+
+
+class Verdict(Struct, frozen=True):
+    """What a request has left. Not `counted`: there is no such limit, or nobody could count."""
+
+    allowed: bool
+    limit: int = 0
+    remaining: int = 0
+    reset_at: float = 0.0
+    """Unix seconds when one more is allowed than now."""
+    window_s: int = 0
+    retry_after_s: int = 1
+    policy: str = "default"
+    counted: bool = True
+
+
+_UNCOUNTED = Verdict(allowed=True, counted=False)
+
+
+class Limiter:
+    """Limits of one process, or by a Redis of all processes.
+
+    `storage_url` is `redis://...`, `rediss://...` or None for the process' own memory. Raises
+    `ValueError` for any other, and for a rate that does not read as `100/minute`.
+    """
+
+    def __init__(
+        self,
+        storage_url: str | None,
+        rates: Rates,
+        *,
+        patience_s: float = PATIENCE_S,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._items = _items(rates)
+        self._patience_s = patience_s
+        self._clock = clock
+        self._pool = None if storage_url is None else _pool(storage_url, patience_s)
+        self._storage = _Memory() if self._pool is None else _on_redis(self._pool)
+        self._left_alone_until = self._log_again_at = -1.0
+
+    async def hit(self, kind: str, key: str) -> Verdict:
+        """Count one request of `kind` (person, machine, address, writes, login, login_address).
+
+        Raises `service_unavailable` when nobody can count logins; others go on uncounted.
+        """
+        item = self._items.get(kind)
+        if item is None:
+            return _UNCOUNTED
+        if self._pool is None:
+            return await self._count(item, kind, key)
+        if self._clock() >= self._left_alone_until:
+            try:
+                async with asyncio.timeout(self._patience_s):
+                    return await self._count(item, kind, key)
+            except (RedisError, OSError, TimeoutError) as error:
+                self._note_down(error)
+        if kind in _CLOSED_WITHOUT_STORE:
+            raise ProblemError("service_unavailable", retry_after_s=ceil(_DEAD_S))
+        return _UNCOUNTED
+
+    async def _count(self, item: RateLimitItem, kind: str, key: str) -> Verdict:
+        # What the library's strategy does, but for its statistics: with Redis they say of a new window
+        # that it ends at once.
+        name, window_s = item.key_for(kind, key), item.get_expiry()
+        allowed = await self._storage.acquire_sliding_window_entry(name, item.amount, window_s)
+        earlier, earlier_ttl_s, current, current_ttl_s = await self._storage.get_sliding_window(
+            name, window_s
+        )
+        used = floor(earlier * earlier_ttl_s / window_s + current)
+        waits_s = []
+        if earlier:
+            # What the window before counts for falls steadily: until it is one less.
+            waits_s.append(earlier_ttl_s % (window_s / earlier))
+        if current:
+            # Its counter is kept for one more window than it counts in.
+            waits_s.append(max(current_ttl_s - window_s, 0.0))
+        wait_s = min(waits_s, default=0.0)
+        return Verdict(
+            allowed,
+            item.amount,
+            max(0, item.amount - used) if allowed else 0,
+            time.time() + wait_s,
+            window_s,
+            max(1, ceil(wait_s)),
+            _POLICIES[kind],
+        )
+
+    def _note_down(self, error: Exception) -> None:
+        now = self._clock()
+        self._left_alone_until = now + _DEAD_S
+        if now >= self._log_again_at:
+            self._log_again_at = now + _LOG_EVERY_S
+            what = str(error) or type(error).__name__
+            _log.warning("Redis does not count (%s): logins wait, all else goes unlimited", what)
+
+    async def close(self) -> None:
+        """Let go of connections and of the task that looks for what is over."""
+        if isinstance(self._storage, _Memory):
+            await self._storage.stop()
+        if self._pool is not None:
+            await self._pool.aclose()
+
+
+def refuse_beyond(verdict: Verdict) -> None:
+    """Raises `rate_limited` for a request that is one too many."""
+    if not verdict.allowed:
+        raise ProblemError("rate_limited", **details_of(verdict))
+
+
+def details_of(verdict: Verdict) -> dict[str, object]:
+    """The details of `rate_limited`."""
+    return {
+        "limit": verdict.limit,
+        "window_s": verdict.window_s,
+        "retry_after_s": verdict.retry_after_s,
+        "violated-policies": [verdict.policy],
+    }
+
+
+def headers_of(verdict: Verdict) -> list[tuple[bytes, bytes]]:
+    """What an answer says of its caller's limit: as most clients read it, and as the IETF's draft
+    (draft-ietf-httpapi-ratelimit-headers) has it. None of it for what was not counted."""
+    if not verdict.counted:
+        return []
+    quota = f'"{verdict.policy}";q={verdict.limit};w={verdict.window_s}'
+    left = f'"{verdict.policy}";r={verdict.remaining};t={verdict.retry_after_s}'
+    return [
+        (b"x-ratelimit-limit", str(verdict.limit).encode()),
+        (b"x-ratelimit-remaining", str(verdict.remaining).encode()),
+        (b"x-ratelimit-reset", str(ceil(verdict.reset_at)).encode()),
+        (b"ratelimit-policy", quota.encode()),
+        (b"ratelimit", left.encode()),
+    ]
+
+
+def _items(rates: Rates) -> dict[str, RateLimitItem]:
+    texts = {
+        "person": rates.per_person,
+        "machine": rates.per_machine,
+        "address": rates.per_address,
+        "writes": rates.writes_per_person,
+        "login": rates.login,
+        "login_address": rates.login_per_address,
+    }
+    return {kind: parse(text) for kind, text in texts.items() if text is not None}
+
+
+class _Memory(MemoryStorage):
+    """Looks every few seconds for what is over; the library's own does with every hit, at all keys."""
+
+    async def incr(self, key: str, expiry: float, amount: int = 1) -> int:
+        if self.timer is None or self.timer.done():
+            self.timer = asyncio.create_task(self._sweep())
+        return await super().incr(key, expiry, amount)
+
+    async def _sweep(self) -> None:
+        while self.expirations:
+            await asyncio.sleep(_SWEEP_S)
+            now = time.time()
+            for key in [key for key, until in self.expirations.items() if until <= now]:
+                await self.clear(key)
+
+    async def stop(self) -> None:
+        if self.timer is not None:
+            self.timer.cancel()
+            with suppress(asyncio.CancelledError):
+                await self.timer
+
+
+def _pool(url: str, patience_s: float) -> ConnectionPool:
+    if not url.startswith(("redis://", "rediss://")):
+        raise ValueError("write it as redis://host:6379/0, or rediss:// for TLS")
+    return ConnectionPool.from_url(
+        url,
+        socket_timeout=patience_s,
+        socket_connect_timeout=patience_s,
+        # Once more and at once: the pool's connection may be one to a Redis before its restart.
+        retry=Retry(NoBackoff(), 1, (ConnectionError,)),
+    )
+
+
+def _on_redis(pool: ConnectionPool) -> RedisStorage:
+    options: dict[str, Any] = {"connection_pool": pool}  # the library's types know of texts only
+    return RedisStorage(
+        "async+redis://", implementation="redispy", key_prefix="daybook-limits", **options
+    )

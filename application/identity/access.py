@@ -1,0 +1,179 @@
+"""What a process knows of who may come in, so that no request has to ask the database."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from contextlib import suppress
+from datetime import datetime
+from typing import Any, NamedTuple
+from uuid import UUID
+
+import psycopg
+from psycopg import AsyncConnection
+
+CHANNEL = "daybook_access"
+"""Postgres channel on which every change of revocations, API keys and users' access is told."""
+
+_log = logging.getLogger("daybook.access")
+
+_POLL_S = 1.0
+"""Without news for this long, everything is read again: it proves that the connection lives."""
+
+_ANSWER_S = 5.0
+"""A database that takes longer is as good as away."""
+
+_CURRENT_S = 10.0
+_MAX_RECONNECT_S = 2.0
+
+
+class KeyPrincipal(NamedTuple):
+    """Who comes with an API key. `role` and `status` are its user's."""
+
+    key_id: UUID
+    user_id: UUID
+    scopes: frozenset[str]
+    expires_at: datetime | None
+    role: str
+    status: str
+
+
+class Access:
+    """One listening connection for a whole process. `async with Access(conninfo) as access:`
+
+    It opens once everything is read, or after 5 s without: look at `is_current`.
+    """
+
+    def __init__(self, conninfo: str) -> None:
+        self._conninfo = conninfo
+        self._revoked: set[UUID] = set()
+        self._noted: set[UUID] = set()
+        self._keys: dict[bytes, KeyPrincipal] = {}
+        self._statuses: dict[UUID, str] = {}
+        self._read_at: float | None = None
+        self._waiting: list[asyncio.Future[None]] = []
+        self._hearing: asyncio.Task[None] | None = None
+        self._task: asyncio.Task[None] | None = None
+
+    @property
+    def is_current(self) -> bool:
+        """Whether the database was heard of in the last 10 s. When not, what is known here may be over."""
+        return self._read_at is not None and time.monotonic() - self._read_at < _CURRENT_S
+
+    def is_revoked(self, sid: UUID | None, jti: UUID, user_id: UUID) -> bool:
+        """Whether a token is refused although its time is not over. The user's status is another matter."""
+        revoked = self._revoked
+        return jti in revoked or sid in revoked or user_id in revoked
+
+    def key(self, digest: bytes, now: datetime) -> KeyPrincipal | None:
+        """Whose key it is. None when there is none, or it is revoked or expired."""
+        found = self._keys.get(digest)
+        if found is None or (found.expires_at is not None and found.expires_at <= now):
+            return None
+        return found
+
+    def status(self, user_id: UUID) -> str:
+        """`active`, `suspended` or `deleted`. A user of whom nothing is known here is active."""
+        return self._statuses.get(user_id, "active")
+
+    def note_revoked(self, *ids: UUID) -> None:
+        """Refuse tokens in this process at once. Call it when their revocation is committed."""
+        self._noted.update(ids)
+        self._revoked.update(ids)
+
+    async def refresh(self, timeout_s: float = 5.0) -> bool:
+        """Wait until all that is committed by now is known here. False when it isn't in time."""
+        read: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append(read)
+        if self._hearing is not None:
+            self._hearing.cancel()
+        try:
+            async with asyncio.timeout(timeout_s):
+                await read
+        except TimeoutError:
+            return False
+        return True
+
+    async def __aenter__(self) -> Access:
+        self._task = asyncio.create_task(self._run(), name="access")
+        await self.refresh(_ANSWER_S)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        assert self._task is not None
+        self._task.cancel()
+        with suppress(asyncio.CancelledError):
+            await self._task
+
+    async def _run(self) -> None:
+        wait_s = 0.0
+        while True:
+            started = time.monotonic()
+            try:
+                # Nothing keeps this connection alive but being used all the time.
+                async with await AsyncConnection.connect(
+                    self._conninfo,
+                    autocommit=True,
+                    application_name="daybook access",
+                    connect_timeout=5,
+                ) as conn:
+                    await self._listen(conn)
+            except (psycopg.Error, TimeoutError) as error:
+                if time.monotonic() - started > _ANSWER_S:
+                    wait_s = 0.0
+                wait_s = min(max(2 * wait_s, 0.05), _MAX_RECONNECT_S)
+                _log.warning("lost sight of who may come in for %.2f s: %s", wait_s, error)
+                await asyncio.sleep(wait_s)
+
+    async def _listen(self, conn: AsyncConnection[Any]) -> None:
+        # Listening comes first: what is committed after the reading below is told.
+        await conn.execute(f"LISTEN {CHANNEL}".encode())
+        while True:
+            async with asyncio.timeout(_ANSWER_S):
+                await self._read(conn)
+            if not self._waiting:
+                await self._hear(conn)
+
+    async def _hear(self, conn: AsyncConnection[Any]) -> None:
+        """Return when there is news, when somebody wants to know, or after `_POLL_S`."""
+
+        async def hear() -> None:
+            # All that came meanwhile is taken at once: reading again makes up for it all.
+            async for _ in conn.notifies(timeout=_POLL_S, stop_after=1):
+                pass
+
+        self._hearing = asyncio.create_task(hear(), name="access hears")
+        try:
+            await asyncio.wait([self._hearing])
+            if not self._hearing.cancelled():
+                self._hearing.result()
+        finally:
+            self._hearing.cancel()
+            self._hearing = None
+
+    async def _read(self, conn: AsyncConnection[Any]) -> None:
+        began = time.monotonic()
+        waiting, noted = list(self._waiting), set(self._noted)
+        cursor = conn.cursor(binary=True)
+        await cursor.execute("SELECT id FROM revocations")
+        revoked = {row[0] for row in await cursor.fetchall()}
+        await cursor.execute(
+            "SELECT digest, k.id, user_id, scopes, expires_at, role, status"
+            " FROM api_keys AS k JOIN user_access USING (user_id) WHERE revoked_at IS NULL"
+        )
+        keys = {
+            digest: KeyPrincipal(key_id, user_id, frozenset(scopes), *others)
+            for digest, key_id, user_id, scopes, *others in await cursor.fetchall()
+        }
+        await cursor.execute("SELECT user_id, status FROM user_access WHERE status <> 'active'")
+        self._statuses = dict(await cursor.fetchall())
+        self._keys = keys
+        # What was noted since this began may not be among what it found.
+        self._noted -= noted
+        self._revoked = revoked | self._noted
+        self._read_at = began
+        for read in waiting:
+            if not read.done():
+                read.set_result(None)
+        self._waiting = [read for read in self._waiting if not read.done()]

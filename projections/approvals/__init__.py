@@ -1,0 +1,1 @@
+"""Read model: every approval, with what was asked for and what became of it."""

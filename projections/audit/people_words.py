@@ -1,0 +1,94 @@
+"""What happened to users, to approvals and at the edge, in words that hold nothing personal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from domain import approvals, security, users
+from domain.events import Event
+from domain.money import format_amount
+
+
+def _because(reason: str) -> str:
+    return f": {reason}" if reason else ""
+
+
+def _registered(event: users.Registered, currency: str) -> str:
+    text = f"registered as {event.role}"
+    return f"{text} by {event.registered_by}" if event.registered_by else text
+
+
+def _password_changed(event: users.PasswordChanged, currency: str) -> str:
+    return "password reset" if event.reset else "password changed"
+
+
+def _role_changed(event: users.RoleChanged, currency: str) -> str:
+    return f"role from {event.previous} to {event.role}"
+
+
+def _disclosed(event: users.Disclosed, currency: str) -> str:
+    return f"{' and '.join(event.fields)} shown in clear{_because(event.purpose)}"
+
+
+def _key_issued(event: users.ApiKeyIssued, currency: str) -> str:
+    scopes = ", ".join(event.scopes) or "no scope"
+    return f'API key {event.key_id} "{event.name}" issued for {scopes}'
+
+
+def _requested(event: approvals.Requested, currency: str) -> str:
+    asked = event.transfer
+    if asked is not None:
+        amount = format_amount(asked.amount, asked.currency)
+        what = f"a transfer of {amount} {asked.currency} from {asked.source_id} to {asked.destination_id}"
+    else:
+        assert event.role_change is not None, "an approval is about a transfer or a role"
+        what = f"the role {event.role_change.role} for user {event.role_change.user_id}"
+    return f"{event.maker_id} asked for {what}"
+
+
+def _approved(event: approvals.Approved, currency: str) -> str:
+    return f"approved by {event.checker_id}"
+
+
+def _rejected(event: approvals.Rejected, currency: str) -> str:
+    return f"rejected by {event.checker_id}{_because(event.reason)}"
+
+
+def _noticed(what: str) -> Callable[[security.Noticed, str], str]:
+    def say(event: security.Noticed, currency: str) -> str:
+        text = f"{what}: {event.reason} at {event.action}"
+        if event.actor:
+            text += f", {event.actor}"
+        return f"{text}, {event.count} times" if event.count > 1 else text
+
+    return say
+
+
+def _plain(text: str) -> Callable[[Event, str], str]:
+    return lambda event, currency: text
+
+
+WORDS: dict[type[Event], Callable[[Any, str], str]] = {
+    users.Registered: _registered,
+    users.ProfileChanged: _plain("full name changed"),
+    users.EmailChanged: _plain("e-mail address changed"),
+    users.EmailVerified: _plain("e-mail address verified"),
+    users.PasswordChanged: _password_changed,
+    users.RoleChanged: _role_changed,
+    users.Suspended: lambda event, currency: f"suspended{_because(event.reason)}",
+    users.Activated: _plain("activated"),
+    users.Deleted: lambda event, currency: f"deleted{_because(event.reason)}",
+    users.Erased: _plain("erased: the key of what is personal was destroyed"),
+    users.Disclosed: _disclosed,
+    users.ApiKeyIssued: _key_issued,
+    users.ApiKeyRevoked: lambda event, currency: f"API key {event.key_id} revoked",
+    approvals.Requested: _requested,
+    approvals.Approved: _approved,
+    approvals.Rejected: _rejected,
+    approvals.Withdrawn: lambda event, currency: f"withdrawn{_because(event.reason)}",
+    security.AuthenticationFailed: _noticed("authentication failed"),
+    security.AuthorizationFailed: _noticed("authorization failed"),
+    security.RateLimited: _noticed("asked too often"),
+    security.SuspiciousRequest: _noticed("suspicious request"),
+}

@@ -1,0 +1,1 @@
+"""Read model: every user as it is now, what is personal still sealed."""

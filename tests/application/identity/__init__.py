@@ -1,0 +1,1 @@
+"""Tests of how people and programs prove who they are."""
