@@ -39,10 +39,11 @@ _COMMANDS = (
 
 
 def login_command(url: str) -> str:
-    """What a shell runs for the access token of the sample administrator."""
+    """What a shell runs to log the sample administrator in: `auth.txt` is then a header for curl."""
     login = json.dumps({"email": "admin@example.com", "password": "admin-password-123!"})
     post = f"curl -s -X POST {url}/api/auth/login -H 'Content-Type: application/json' -d '{login}'"
-    return f"""{post} | sed 's/.*"access_token":"\\([^"]*\\)".*/\\1/'"""
+    cut = """sed 's/.*"access_token":"\\([^"]*\\)".*/Authorization: Bearer \\1/'"""
+    return f"{post} | {cut} > auth.txt"
 
 
 def fill_if_new(ledger: Ledger, conninfo: str, say: Callable[[str], None]) -> None:

@@ -7,9 +7,26 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
-from api.responses import ProblemOut
+from api.policies import PUBLIC, ROUTES
+from api.responses import ProblemOut, problems
+from domain.policies import RULES
 
 _FRAMEWORKS_OWN = ("HTTPValidationError", "ValidationError")
+
+_SCHEMES = {
+    "session": {
+        "type": "http",
+        "scheme": "bearer",
+        "bearerFormat": "JWT",
+        "description": "the access token that `/api/auth/login` answers, good for 15 minutes",
+    },
+    "apiKey": {
+        "type": "apiKey",
+        "in": "header",
+        "name": "X-API-Key",
+        "description": "a program's key, `dbk_...`; as a bearer token it is taken too",
+    },
+}
 
 
 def install(app: FastAPI) -> None:
@@ -30,11 +47,31 @@ def _described(app: FastAPI) -> dict[str, Any]:
     schemas = description["components"]["schemas"]
     for name in _FRAMEWORKS_OWN:
         schemas.pop(name, None)
-    schemas["ProblemOut"] = ProblemOut.model_json_schema()
-    for operations in description["paths"].values():
-        for operation in operations.values():
+    problem = ProblemOut.model_json_schema(ref_template="#/components/schemas/{model}")
+    schemas.update(problem.pop("$defs"))
+    schemas["ProblemOut"] = problem
+    description["components"]["securitySchemes"] = _SCHEMES
+    for path, operations in description["paths"].items():
+        for method, operation in operations.items():
             _describe_operation(operation)
+            _describe_rule(operation, ROUTES[f"{method.upper()} {path}"])
     return description
+
+
+def _describe_rule(operation: dict[str, Any], action: str) -> None:
+    """Who may, so that nobody has to try."""
+    if action == PUBLIC:
+        operation["security"] = []
+        return
+    rule = RULES[action]
+    operation["security"] = [{"session": []}, *([{"apiKey": []}] if rule.scope else [])]
+    for status, response in problems(401, 403).items():
+        operation["responses"].setdefault(str(status), response)
+    said = [f"For all: {', '.join(sorted(rule.all))}."] if rule.all else []
+    if rule.own:
+        said.append(f"For their own: {', '.join(sorted(rule.own))}.")
+    said.append(f"API keys need `{rule.scope}`." if rule.scope else "Not for API keys.")
+    operation["description"] = f"{operation.get('description', '')}\n\n{' '.join(said)}".strip()
 
 
 def _describe_operation(operation: dict[str, Any]) -> None:

@@ -20,6 +20,7 @@ from api.negotiation import (
     wants_envelope,
     without_version,
 )
+from api.noticing import Noticer
 from api.origins import (
     LOCAL_NAMES,
     PREFLIGHT,
@@ -78,6 +79,7 @@ class EdgeOptions(Struct, frozen=True):
     """Whose pages may call, as browsers write it: `https://app.example.com`."""
     is_production: bool = False
     limiter: Limiter | None = None
+    noticer: Noticer | None = None
 
 
 _LOCAL = EdgeOptions()
@@ -108,6 +110,7 @@ class Edge:
         reply = _Reply(send, scope, body, access, self._own_headers(scope, headers))
         if self._options.limiter is not None:
             reply.count_refused(self._options.limiter)
+        reply.noticer = self._options.noticer
         if wants_envelope(headers):
             reply.in_envelope(correlation_id)
         try:
@@ -136,8 +139,9 @@ class Edge:
         # Answered like a GET; the server's own scope still says that no body is wanted.
         method = "GET" if scope["method"] == "HEAD" else scope["method"]
         query = without_version(scope["query_string"])
+        reply.scope = {**scope, "method": method, "query_string": query}
         try:
-            await self._app({**scope, "method": method, "query_string": query}, body, reply)
+            await self._app(reply.scope, body, reply)
         except BodyTooLargeError:
             body.too_large = False
             await _answer(scope, reply, "body_too_large", {"limit_bytes": body.limit})
@@ -195,8 +199,10 @@ class _Reply:
         self, send: Send, scope: Scope, body: _Body, access: Access, own: list[tuple[bytes, bytes]]
     ) -> None:
         self.started = False
+        self.scope = scope
+        """What is known of the request, its route too once that is found."""
+        self.noticer: Noticer | None = None
         self._send = send
-        self._scope = scope
         self._body = body
         self._access = access
         self._own = own
@@ -223,7 +229,9 @@ class _Reply:
     async def _pass_on(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.started = True
-            limits = self._scope["state"].get("limit_headers", ())
+            if self.noticer is not None:
+                self.noticer.answered(self.scope, message["status"])
+            limits = self.scope["state"].get("limit_headers", ())
             message["headers"] = [*message["headers"], *self._own, *limits]
         elif self._is_head:
             return
@@ -233,10 +241,10 @@ class _Reply:
             await self._send({"type": "http.response.body"})
 
     async def _count_refused(self) -> None:
-        state = self._scope["state"]
+        state = self.scope["state"]
         if self._limiter is None or "limit_headers" in state:
             return
-        verdict = await self._limiter.hit("address", client_key(self._scope))
+        verdict = await self._limiter.hit("address", client_key(self.scope))
         state["limit_headers"] = headers_of(verdict)
         if not verdict.allowed:
             raise _RateLimitedError(verdict)
@@ -274,6 +282,7 @@ class _Body:
 
 async def _answer(scope: Scope, send: Send, reason: str, details: dict[str, object]) -> None:
     correlation_id = scope["state"]["correlation_id"]
+    scope["state"]["reason"] = reason
     body = render(reason, details, instance=scope["path"], correlation_id=correlation_id)
     headers = [
         (b"content-type", PROBLEM_JSON.encode()),

@@ -15,6 +15,7 @@ from starlette.routing import Match
 
 from api.problems import CATALOGUE, PROBLEM_JSON, ProblemError, problem_headers, render
 from api.state import correlation_of
+from application.identity.errors import HasherBusyError, TokenError
 from application.ledger import LedgerClosedError, QueueFullError, WriteFailedError
 from domain.catalogue import UnknownEventError
 from domain.refusals import Refusal
@@ -39,6 +40,7 @@ def answer(
     headers: Mapping[str, str] | None = None,
 ) -> Response:
     """The problem as a response."""
+    request.scope["state"]["reason"] = reason
     body = render(
         reason, details, instance=request.url.path, correlation_id=correlation_of(request)
     )
@@ -104,6 +106,15 @@ async def _on_problem(request: Request, error: Exception) -> Response:
     return answer(request, error.reason, error.details)
 
 
+async def _on_token(request: Request, error: Exception) -> Response:
+    assert isinstance(error, TokenError)
+    return answer(request, error.reason, error.details)
+
+
+async def _on_hasher_busy(request: Request, error: Exception) -> Response:
+    return answer(request, "service_unavailable", {})
+
+
 async def _on_refusal(request: Request, error: Exception) -> Response:
     assert isinstance(error, Refusal)
     return answer(request, error.reason, error.details)
@@ -146,6 +157,8 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(HTTPException, _on_http)
     app.add_exception_handler(ProblemError, _on_problem)
     app.add_exception_handler(Refusal, _on_refusal)
+    app.add_exception_handler(TokenError, _on_token)
+    app.add_exception_handler(HasherBusyError, _on_hasher_busy)
     app.add_exception_handler(QueueFullError, _on_full)
     app.add_exception_handler(LedgerClosedError, _on_closed)
     app.add_exception_handler(WriteFailedError, _on_write_failed)

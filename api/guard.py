@@ -11,6 +11,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api.callers import Caller
 from api.limits import Limiter, headers_of, refuse_beyond
+from api.origins import client_key
 from api.policies import PUBLIC, ROUTES
 from api.problems import ProblemError
 from application.identity import api_keys
@@ -116,6 +117,21 @@ class Guard:
         await self._app(scope, receive, send)
 
 
+class Open:
+    """A public route: whoever says that he is somebody counts for his address all the same."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        limiter = scope["app"].state.daybook.gate.limiter
+        if limiter is not None and "limit_headers" not in scope["state"]:
+            verdict = await limiter.hit("address", client_key(scope))
+            scope["state"]["limit_headers"] = headers_of(verdict)
+            refuse_beyond(verdict)
+        await self._app(scope, receive, send)
+
+
 def guard(routes: Iterable[APIRoute]) -> None:
     """Put each route's rule before it. Raises `UnguardedRouteError` unless each has exactly one."""
     found: set[str] = set()
@@ -125,8 +141,8 @@ def guard(routes: Iterable[APIRoute]) -> None:
             if name not in ROUTES:
                 raise UnguardedRouteError(f"no rule for {name}: add it to api/policies.py")
             found.add(name)
-            if ROUTES[name] != PUBLIC:
-                route.app = Guard(route.app, ROUTES[name])
+        action = ROUTES[name]
+        route.app = Open(route.app) if action == PUBLIC else Guard(route.app, action)
     if extra := ROUTES.keys() - found:
         raise UnguardedRouteError(f"no route for the rules of {', '.join(sorted(extra))}")
 

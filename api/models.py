@@ -38,7 +38,7 @@ def problem(reason: str, **details: object) -> PydanticCustomError:
     return PydanticCustomError(reason, "{reason}", {"reason": reason, **details})
 
 
-def _text(reason: str, least: int, most: int) -> BeforeValidator:
+def text(reason: str, least: int, most: int) -> BeforeValidator:
     """Text of `least` to `most` characters, none of which deceives a reader."""
 
     def check(value: object) -> str:
@@ -54,7 +54,7 @@ def _text(reason: str, least: int, most: int) -> BeforeValidator:
     return BeforeValidator(check)
 
 
-def _shape(least: int, most: int) -> Any:
+def shape(least: int, most: int) -> Any:
     """What the API's description says of such a text."""
     return Field(
         min_length=least,
@@ -141,10 +141,10 @@ def _uuid_text(value: object) -> object:
 
 
 Id = Annotated[UUID, BeforeValidator(_uuid_text), Field(json_schema_extra={"format": "uuid"})]
-Name = Annotated[str, _text("invalid_name_format", 1, MAX_NAME), _shape(1, MAX_NAME)]
-Text = Annotated[str, _text("invalid_text", 0, MAX_DESCRIPTION), _shape(0, MAX_DESCRIPTION)]
+Name = Annotated[str, text("invalid_name_format", 1, MAX_NAME), shape(1, MAX_NAME)]
+Text = Annotated[str, text("invalid_text", 0, MAX_DESCRIPTION), shape(0, MAX_DESCRIPTION)]
 Reason = Text
-Reference = Annotated[str, _text("invalid_text", 0, MAX_REFERENCE), _shape(0, MAX_REFERENCE)]
+Reference = Annotated[str, text("invalid_text", 0, MAX_REFERENCE), shape(0, MAX_REFERENCE)]
 Currency = Annotated[
     str,
     BeforeValidator(_check_currency),

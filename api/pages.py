@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 from uuid import UUID
 
 import msgspec
@@ -12,7 +13,9 @@ from pydantic import AfterValidator, Field
 from api.models import In
 from api.paging import decode_keys, encode_keys
 from api.problems import ProblemError
-from projections.paging import Place
+from projections.paging import Page, Place
+
+Row = TypeVar("Row")
 
 DEFAULT_PAGE_SIZE = 20
 MAX_PAGE_SIZE = 100
@@ -52,9 +55,9 @@ class _JsonPlace(msgspec.Struct, forbid_unknown_fields=True):
     id: UUID
 
 
-def encode_place(inserted_at: datetime, id_: UUID) -> str:
+def encode_place(place: Place) -> str:
     """The cursor of a page whose last row is this."""
-    return encode_keys([inserted_at, id_])
+    return encode_keys(place)
 
 
 def decode_place(cursor: str | None) -> Place | None:
@@ -75,3 +78,15 @@ def decode_place(cursor: str | None) -> Place | None:
     if inserted_at.tzinfo is None:
         inserted_at = inserted_at.replace(tzinfo=UTC)
     return Place(inserted_at, id_)
+
+
+def page(
+    found: Page[Row], view: Callable[[Row], dict[str, Any]], place_of: Callable[[Row], Place]
+) -> dict[str, Any]:
+    """A list that goes on after the place of its last row, as every list of this API looks."""
+    more = found.next_before is not None
+    return {
+        "data": [view(row) for row in found.rows],
+        "next_cursor": encode_place(place_of(found.rows[-1])) if more else None,
+        "has_more": more,
+    }

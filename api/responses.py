@@ -13,6 +13,17 @@ from api.problems import CATALOGUE, PROBLEM_JSON
 _AMOUNT = Field(examples=["12.50"])
 
 
+class ErrorOut(BaseModel):
+    """The same, as clients of the older API read it."""
+
+    type: str
+    message: str
+    code: int
+    reason: str
+    details: dict[str, Any]
+    timestamp: datetime
+
+
 class ProblemOut(BaseModel):
     """RFC 9457, with a reason for programs and a sentence for people."""
 
@@ -27,6 +38,7 @@ class ProblemOut(BaseModel):
     details: dict[str, Any]
     timestamp: datetime
     correlation_id: str
+    error: ErrorOut
 
 
 class RetryOut(BaseModel):
@@ -55,8 +67,9 @@ class ProblemTypePage(BaseModel):
 
 
 def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """The problems that a route may answer; 413, 414, 415, 500 and 503 go without saying."""
-    every = {*statuses, 413, 414, 415, 500, 503}
+    """The problems that a route may answer; 413, 414, 415, 429, 500 and 503 go without saying, and 401
+    and 403 where there is a rule for callers."""
+    every = {*statuses, 413, 414, 415, 429, 500, 503}
     content = {PROBLEM_JSON: {"schema": {"$ref": "#/components/schemas/ProblemOut"}}}
     reasons = {
         status: sorted(r for r, p in CATALOGUE.items() if p.status == status) for status in every

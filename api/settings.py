@@ -115,6 +115,8 @@ class Settings(BaseSettings):
     """Requests without credentials from one address."""
     RATE_LIMIT_LOGIN: Rate = "10/minute"
     """Attempts to log in as one person from one address."""
+    RATE_LIMIT_LOGIN_ADDRESS: Rate = "30/minute"
+    """Attempts to log in as anybody from one address."""
     FOUR_EYES_ABOVE: Thresholds = Field(default_factory=lambda: MappingProxyType({}))
     """By currency, the amount above which a transfer needs a second person; a currency that is not
     named needs none."""

@@ -14,6 +14,7 @@ from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool
 
 from api.guard import Gate
+from api.noticing import Noticer
 from application.identity.passwords import Hasher
 from application.ledger import Ledger
 from application.people.vault import Vault
@@ -43,6 +44,7 @@ class State:
     vault: Vault
     hasher: Hasher
     policy: Policy
+    noticer: Noticer
     started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when the server begins to stop: streams end then, so that it can."""

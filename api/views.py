@@ -11,10 +11,11 @@ import msgspec
 from api.problems import explain, shown
 from application.ledger import Accepted, Outcome, Refused
 from domain.accounts import Account
-from domain.approvals import Approval, TransferAsked
+from domain.approvals import Approval, RoleAsked, TransferAsked
 from domain.money import format_amount
-from domain.transfers import Posted, Reserved, Transfer
+from domain.transfers import Condition, Posted, Reserved, Transfer
 from domain.users import User
+from projections.approvals.queries import ApprovalRow
 from projections.balances.queries import AccountRow, TrialBalance
 from projections.entries.queries import EntryRow
 from projections.log import LoggedEvent
@@ -69,12 +70,19 @@ def user(state: User) -> Json:
         "email": state.email,
         "full_name": state.full_name,
         "role": state.role,
-        "status": state.status.upper(),
-        "active": state.status == "active",
-        "verified": state.verified,
-        "suspended": state.status == "suspended",
-        "deleted": state.status == "deleted",
+        **status_flags(state.status, verified=state.verified),
         "version": state.version,
+    }
+
+
+def status_flags(status: str, *, verified: bool) -> Json:
+    """What became of a user: as one word, and as flags, which older clients read."""
+    return {
+        "status": status.upper(),
+        "active": status == "active",
+        "verified": verified,
+        "suspended": status == "suspended",
+        "deleted": status == "deleted",
     }
 
 
@@ -89,7 +97,27 @@ def approval(state: Approval) -> Json:
         "expires_at": requested.expires_at,
         "transfer": None if requested.transfer is None else _asked(requested.transfer),
         "role_change": requested.role_change,
+        "reason": state.reason,
         "version": state.version,
+    }
+
+
+def approval_row(row: ApprovalRow) -> Json:
+    """An approval as the read model has it."""
+    asked = row.asked
+    return {
+        "id": row.id,
+        "status": row.status,
+        "maker_id": row.maker_id,
+        "checker_id": row.checker_id,
+        "expires_at": row.expires_at,
+        "transfer": _asked(asked) if isinstance(asked, TransferAsked) else None,
+        "role_change": asked if isinstance(asked, RoleAsked) else None,
+        "reason": row.reason,
+        "requested_at": row.requested_at,
+        "decided_at": row.decided_at,
+        "version": row.version,
+        "position": row.position,
     }
 
 
@@ -107,7 +135,22 @@ def _asked(asked: TransferAsked) -> Json:
         "pending": asked.pending,
         "expires_in_s": asked.expires_in_s or None,
         "up_to": asked.up_to,
+        "conditions": [_condition(condition, asked.currency) for condition in asked.conditions],
     }
+
+
+def _condition(condition: Condition, currency: str) -> Json:
+    """Only what it says: the parts that must hold."""
+    body = {"account_id": condition.account_id, "version": condition.version} | {
+        name: None
+        if (bound := getattr(condition, name)) is None
+        else format_amount(bound, currency)
+        for name in _BOUNDS
+    }
+    return {name: value for name, value in body.items() if value is not None}
+
+
+_BOUNDS = ("balance_at_least", "balance_at_most", "available_at_least", "available_at_most")
 
 
 def transfer(state: Transfer) -> Json:

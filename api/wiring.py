@@ -6,8 +6,10 @@ import asyncio
 import gc
 import logging
 import sys
+import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import parse_qsl, quote, urlencode
 
@@ -21,14 +23,18 @@ from api.edge import Edge, EdgeOptions
 from api.guard import Gate, guard
 from api.limits import Limiter, Rates
 from api.local.postgres import EmbeddedPostgres
+from api.mailing import Mailer, transport_to
 from api.routes import (
     accounts,
+    approvals,
     audit,
     audit_proof,
+    auth,
     events,
     health,
     problems,
     projections,
+    registration,
     reports,
     streams,
     transfers,
@@ -37,6 +43,7 @@ from api.secrets import cursor_key, jwt_secrets, master_keys
 from api.settings import Settings, load_settings
 from api.state import Policy, State
 from application import deadlines, housekeeping
+from application.identity import sessions
 from application.identity.access import Access
 from application.identity.passwords import Hasher
 from application.identity.tokens import Signer, VerifiedTokens
@@ -51,6 +58,7 @@ _log = logging.getLogger("daybook")
 
 _PUBLIC = "-csearch_path=public"
 _SWEEP_S = 1.0
+_CLEAN_UP_S = 60.0
 _RECONNECT_S = 2.0
 """The pool doubles its wait with each attempt to connect. One that gives up soon begins anew with the
 next request, instead of sitting out a wait as long as the outage was after the database is back."""
@@ -168,6 +176,7 @@ def make_limiter(settings: Settings) -> Limiter | None:
         per_address=settings.RATE_LIMIT_ADDRESS,
         writes_per_person=settings.RATE_LIMIT_WRITES,
         login=settings.RATE_LIMIT_LOGIN,
+        login_per_address=settings.RATE_LIMIT_LOGIN_ADDRESS,
     )
     return Limiter(settings.REDIS_URL, rates)
 
@@ -219,11 +228,14 @@ def create_app(settings: Settings, conninfo: str) -> FastAPI:
                     ledger, pool, freshness, settings.DATA_DIR, gate, vault, hasher, policy
                 )
                 app.state.daybook = state
-                sweeper = asyncio.create_task(_sweep(state))
+                transport = transport_to(settings.SMTP_URL, settings.DATA_DIR)
+                mailer = Mailer(pool, vault, transport, settings.MAIL_FROM)
+                tasks = [asyncio.create_task(_sweep(state)), asyncio.create_task(mailer.run())]
                 yield
-                sweeper.cancel()
-                with suppress(asyncio.CancelledError):
-                    await sweeper
+                for task in tasks:
+                    task.cancel()
+                    with suppress(asyncio.CancelledError):
+                        await task
         finally:
             await asyncio.to_thread(keeper.stop)
             await asyncio.to_thread(ledger.close)
@@ -234,9 +246,7 @@ def create_app(settings: Settings, conninfo: str) -> FastAPI:
 
     signer = Signer(jwt_secrets(settings))
     hasher = make_hasher(settings)
-    policy = Policy(
-        settings.public_url, settings.FOUR_EYES_ABOVE, settings.FEATURE_REGISTRATION
-    )
+    policy = Policy(settings.public_url, settings.FOUR_EYES_ABOVE, settings.FEATURE_REGISTRATION)
     limiter = make_limiter(settings)
     paging.use_key(cursor_key(settings))
     app = FastAPI(
@@ -250,8 +260,8 @@ def create_app(settings: Settings, conninfo: str) -> FastAPI:
     app.add_middleware(Edge, options=edge_options(settings, limiter))
     errors.install(app)
     modules = (
-        accounts, transfers, reports, events, streams, audit, audit_proof, projections, problems,
-        health,
+        accounts, transfers, approvals, reports, events, streams, audit, audit_proof, projections,
+        problems, health, auth, registration,
     )  # fmt: skip
     routers = [module.router for module in modules]
     for router in routers:
@@ -264,7 +274,9 @@ def create_app(settings: Settings, conninfo: str) -> FastAPI:
 
 
 async def _sweep(state: State) -> None:
-    """Expire pending transfers when their time is over, for as long as the server runs."""
+    """Expire pending transfers when their time is over, and remove what is of no more use, for as long
+    as the server runs."""
+    clean_up_at = 0.0
     while True:
         await asyncio.sleep(_SWEEP_S)
         try:
@@ -273,6 +285,10 @@ async def _sweep(state: State) -> None:
                 await housekeeping.forget_old_answers(conn)
             if overdue:
                 await deadlines.expire(state.ledger, overdue)
+            if time.monotonic() >= clean_up_at:
+                async with state.pool.connection() as conn:
+                    await sessions.clean_up(conn, datetime.now(UTC))
+                clean_up_at = time.monotonic() + _CLEAN_UP_S
         except (psycopg.Error, PoolTimeout, QueueFullError, WriteFailedError) as error:
             _log.warning("expiring transfers waits for better times: %s", error)
         except LedgerClosedError:

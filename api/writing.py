@@ -18,9 +18,14 @@ from api.problems import CATALOGUE, PROBLEM_JSON, ProblemError, render
 from api.state import State, correlation_of
 from application.ledger import Accepted, Answer, Outcome, Receipt, Refused, Submission
 from application.ledger.outcomes import Command
+from application.ledger.writer import LINKED_REFUSED
+from domain.approvals import Approval
 from domain.provenance import Provenance
 
 _KEY = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]{0,253}[\x21-\x7e])?")
+
+APPROVALS = "/api/approvals"
+"""Where that is which waits for a second person."""
 
 Render = Callable[[Sequence[Outcome]], Answer]
 
@@ -79,17 +84,23 @@ async def create(
 async def change(
     request: Request,
     state: State,
-    command: Command,
-    *,
+    *commands: Command,
     beside: Beside | None = None,
     finish: Finish | None = None,
 ) -> Response:
     """Submit a command on what is there, which has the versions that If-Match names, and answer with
-    what it led to, or with the problem. Raises what `beside` refuses."""
-    render_one = _one(request, 200)
-    return _tagged(
-        await _write(request, state, [command], render_one, beside=beside, finish=finish)
+    what it led to, or with the problem. Of several on the same, all are carried out or none. Raises
+    what `beside` refuses."""
+    answered = await _write(
+        request,
+        state,
+        commands,
+        _one(request, 200),
+        linked=len(commands) > 1,
+        beside=beside,
+        finish=finish,
     )
+    return _tagged(answered)
 
 
 async def write_batch(
@@ -150,7 +161,8 @@ def _author(request: Request) -> Author:
 
 
 def _one(request: Request, status: int) -> Render:
-    """The answer to a request with one command: the resource, or the problem."""
+    """The answer to a request about one resource: the resource, or the problem. What waits for a second
+    person is answered with 202."""
     instance, correlation_id = request.url.path, correlation_of(request)
     caller = caller_or_none(request)
 
@@ -158,10 +170,15 @@ def _one(request: Request, status: int) -> Render:
         return caller is not None and caller.sees(owner_id)
 
     def render_one(outcomes: Sequence[Outcome]) -> Answer:
-        (outcome,) = outcomes
-        if isinstance(outcome, Refused):
-            return refused(outcome, instance, correlation_id)
-        return Answer(status, views.encode(views.accepted(outcome, sees)), outcome.position)
+        for outcome in outcomes:
+            if isinstance(outcome, Refused) and outcome.reason != LINKED_REFUSED:
+                return refused(outcome, instance, correlation_id)
+        outcome = outcomes[-1]
+        assert isinstance(outcome, Accepted), "one is refused for itself if any is"
+        state = outcome.state
+        waits = isinstance(state, Approval) and state.status == "pending"
+        body = views.encode(views.accepted(outcome, sees))
+        return Answer(202 if waits else status, body, outcome.position)
 
     return render_one
 
@@ -198,9 +215,19 @@ def _shown(answered: Response) -> _Shown:
 
 
 def _tagged(answered: Response) -> Response:
-    if answered.status_code < 400 and (version := _shown(answered).version):
-        answered.headers["ETag"] = etag(version)
+    if answered.status_code < 400:
+        shown = _shown(answered)
+        if shown.version:
+            answered.headers["ETag"] = etag(shown.version)
+        if answered.status_code == 202:
+            answered.headers["Location"] = f"{APPROVALS}/{shown.id}"
     return answered
+
+
+def refuse_idempotency_key(request: Request) -> None:
+    """For requests whose answer is shown once and kept nowhere. Raises `invalid_idempotency_key`."""
+    if "idempotency-key" in request.headers:
+        raise ProblemError("invalid_idempotency_key")
 
 
 def _idempotency_key(request: Request) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import ClassVar
 from uuid import UUID
@@ -87,6 +87,7 @@ class Approval(Struct, frozen=True):
     status: str
     requested: Requested
     checker_id: UUID | None = None
+    reason: str = ""
 
 
 def evolve(approval: Approval | None, event: Event, stream_id: UUID) -> Approval:
@@ -98,10 +99,12 @@ def evolve(approval: Approval | None, event: Event, stream_id: UUID) -> Approval
     match event:
         case Approved(checker_id=checker_id):
             return replace(approval, version=version, status="approved", checker_id=checker_id)
-        case Rejected(checker_id=checker_id):
-            return replace(approval, version=version, status="rejected", checker_id=checker_id)
+        case Rejected(checker_id=checker_id, reason=reason):
+            return replace(
+                approval, version=version, status="rejected", checker_id=checker_id, reason=reason
+            )
     assert isinstance(event, Withdrawn), event
-    return replace(approval, version=version, status="withdrawn")
+    return replace(approval, version=version, status="withdrawn", reason=event.reason)
 
 
 # Commands.

@@ -11,6 +11,7 @@ import typer
 from rich.console import Console
 
 from api.cli import (
+    apikeys,
     audit,
     bench,
     config,
@@ -19,9 +20,11 @@ from api.cli import (
     imports,
     keys,
     ledger,
+    privacy,
     projections,
     replay,
     serving,
+    users,
 )
 from api.local.errors import LocalServerError
 from api.server import PortInUseError
@@ -66,6 +69,11 @@ app.add_typer(
 )
 app.add_typer(
     audit.app, name="audit", help="Prove that nothing was altered: verify, sign, prove, check."
+)
+app.add_typer(users.app, name="users", help="Who may use the ledger: make, list, suspend.")
+app.add_typer(apikeys.app, name="apikeys", help="Keys for programs: issue, list, revoke.")
+app.add_typer(
+    privacy.app, name="privacy", help="Personal data: show them for a purpose, erase them."
 )
 app.add_typer(keys.app, name="keys", help="The master keys of personal data: make, rotate, list.")
 doctor.add_to(app)

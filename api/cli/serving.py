@@ -133,11 +133,10 @@ def _first_steps(url: str, *, demo_data: bool) -> str:
     if not demo_data:
         return """The first administrator is made here, and asked for a password:
   daybook users create you@example.com --name 'Your Name' --role admin"""
-    post = f"curl -X POST {url}/api/transfers -H \"$AUTH\" -H 'Content-Type: application/json' -d"
-    return f"""Try, in another terminal (all sample users are in the README):
-  TOKEN=$({demo.login_command(url)})
-  AUTH="Authorization: Bearer $TOKEN"
-  curl -H "$AUTH" '{url}/api/accounts?limit=3'
+    post = f"curl -H @auth.txt -X POST {url}/api/transfers -H 'Content-Type: application/json' -d"
+    return f"""Try, in another terminal (the README lists the sample users):
+  {demo.login_command(url)}
+  curl -H @auth.txt '{url}/api/accounts?limit=3'
   {post} '{demo.EXAMPLE_TRANSFER}'"""
 
 

@@ -13,6 +13,8 @@ from psycopg import AsyncConnection
 from pydantic import ValidationError
 
 from api import errors, views
+from api.approval_responses import ASKED
+from api.approving import ask, needs_second_person, refuse_alone
 from api.as_of import before_start, position_then
 from api.callers import Caller, caller_of
 from api.freshness import Fresh, be_fresh, be_whole, gaps
@@ -64,14 +66,17 @@ _TURN = 200
     "",
     status_code=201,
     response_model=TransferOut,
-    responses={201: TAGGED, **problems(400, 404, 422)},
+    responses={201: TAGGED, 202: ASKED, **problems(400, 404, 422)},
 )
 async def post_transfer(request: Request, body: TransferIn, state: Running) -> Response:
     """Move money between two accounts, or hold it when `pending`.
 
-    The answer's `position` makes your own write visible: read with `?min_position=` it.
+    The answer's `position` makes your own write visible: read with `?min_position=` it. More than the
+    house lets one person move is answered with 202 and waits for a second one at `/api/approvals`.
     """
     command = body.command(body.id or new_id(), caller_of(request).owner_id)
+    if needs_second_person(state.policy, command):
+        return await ask(request, state, command)
     return await create(request, state, command)
 
 
@@ -84,7 +89,9 @@ async def post_batch(request: Request, body: BatchIn, state: Running) -> Respons
     for index, item in enumerate(body.transfers):
         try:
             transfer = TransferIn.model_validate(item)
-            commands.append(transfer.command(transfer.id or new_id(), caller.owner_id))
+            command = transfer.command(transfer.id or new_id(), caller.owner_id)
+            refuse_alone(state.policy, command)
+            commands.append(command)
         except ValidationError as error:
             reason, details = errors.of_validation(error.errors())
             bad[index] = _refused_item(item, reason, details)

@@ -177,3 +177,12 @@ class Access:
             if not read.done():
                 read.set_result(None)
         self._waiting = [read for read in self._waiting if not read.done()]
+
+
+async def role_and_status(conn: AsyncConnection[Any], user_id: UUID) -> tuple[str, str]:
+    """A user's, as the log has them now; of nobody the status is `deleted`."""
+    cursor = await conn.execute(
+        "SELECT role, status FROM user_access WHERE user_id = %s", (user_id,)
+    )
+    row = await cursor.fetchone()
+    return ("", "deleted") if row is None else (row[0], row[1])

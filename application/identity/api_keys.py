@@ -36,12 +36,18 @@ class ApiKey(NamedTuple):
     """What may be told of a key. Without `expires_at` it is good until it is revoked."""
 
     id: UUID
+    user_id: UUID
     hint: str
     name: str
     scopes: list[str]
     created_at: datetime
     expires_at: datetime | None
     revoked_at: datetime | None
+
+
+_SELECT = (
+    "SELECT id, user_id, hint, name, scopes, created_at, expires_at, revoked_at FROM api_keys"
+)
 
 
 def new_key() -> NewKey:
@@ -91,11 +97,16 @@ async def of_user(conn: AsyncConnection[Any], user_id: UUID) -> list[ApiKey]:
     """All keys of a user, the revoked ones too, the newest first."""
     async with conn.cursor(row_factory=args_row(ApiKey)) as cursor:
         await cursor.execute(
-            "SELECT id, hint, name, scopes, created_at, expires_at, revoked_at FROM api_keys"
-            " WHERE user_id = %s ORDER BY created_at DESC, id",
-            (user_id,),
+            f"{_SELECT} WHERE user_id = %s ORDER BY created_at DESC, id", (user_id,)
         )
         return await cursor.fetchall()
+
+
+async def find(conn: AsyncConnection[Any], key_id: UUID) -> ApiKey | None:
+    """One key, which may be revoked; None when there is none."""
+    async with conn.cursor(row_factory=args_row(ApiKey)) as cursor:
+        await cursor.execute(f"{_SELECT} WHERE id = %s", (key_id,))
+        return await cursor.fetchone()
 
 
 def _digest(text: str) -> bytes:

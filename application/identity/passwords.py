@@ -7,11 +7,13 @@ import base64
 import secrets
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 from unicodedata import normalize
+from uuid import UUID
 
 from argon2 import PasswordHasher
 from argon2.exceptions import VerifyMismatchError
+from psycopg import AsyncConnection
 
 from application.identity.errors import HasherBusyError
 from domain.refusals import Refusal
@@ -101,6 +103,14 @@ class Hasher:
             return await asyncio.get_running_loop().run_in_executor(self._threads, work)
         finally:
             self._inside -= 1
+
+
+async def keep_rehash(conn: AsyncConnection[Any], user_id: UUID, stored: str, rehash: str) -> None:
+    """Keep the same password's new hash, unless the password was changed since."""
+    await conn.execute(
+        "UPDATE credentials SET password_hash = %s WHERE user_id = %s AND password_hash = %s",
+        (rehash, user_id, stored),
+    )
 
 
 def check_strength(password: str, role: str) -> None:

@@ -7,6 +7,7 @@ from typing import Any, LiteralString, NamedTuple
 from uuid import UUID, uuid4
 
 from psycopg import AsyncConnection, Connection
+from psycopg.rows import args_row
 
 from application.identity.access import CHANNEL
 from application.identity.errors import TokenError
@@ -44,6 +45,15 @@ class Session(NamedTuple):
     expires_at: datetime
 
 
+class OpenSession(NamedTuple):
+    """What its user is told of a session. It is over at `expires_at` unless it is refreshed."""
+
+    id: UUID
+    created_at: datetime
+    used_at: datetime
+    expires_at: datetime
+
+
 class CleanedUp(NamedTuple):
     """How many rows were removed."""
 
@@ -51,15 +61,25 @@ class CleanedUp(NamedTuple):
     revocations: int
 
 
-async def start(conn: AsyncConnection[Any], user_id: UUID, now: datetime) -> Session:
-    """Begin a session for somebody who has just proved to be the user."""
+async def start(
+    conn: AsyncConnection[Any], user_id: UUID, role: str, password_of: datetime, now: datetime
+) -> Session | None:
+    """Begin a session for somebody who has just proved to be this user, in this role, by the password
+    that was given at `password_of`.
+
+    None when the password, the role or the status has changed since: whoever changes one of them ends
+    the sessions after it, and this one would come too late for that.
+    """
     session = Session(uuid4(), user_id, uuid4(), now + REFRESH_LIFE)
-    await conn.execute(
-        "INSERT INTO sessions (id, user_id, refresh_id, created_at, used_at, expires_at)"
-        " VALUES (%(id)s, %(user_id)s, %(refresh_id)s, %(now)s, %(now)s, %(expires_at)s)",
-        {**session._asdict(), "now": now},
+    cursor = await conn.execute(
+        "WITH still AS (SELECT FROM user_access JOIN credentials USING (user_id)"
+        "  WHERE user_id = %(user_id)s AND role = %(role)s AND status = 'active'"
+        "  AND changed_at = %(password_of)s FOR SHARE)"
+        " INSERT INTO sessions (id, user_id, refresh_id, created_at, used_at, expires_at)"
+        " SELECT %(id)s, %(user_id)s, %(refresh_id)s, %(now)s, %(now)s, %(expires_at)s FROM still",
+        {**session._asdict(), "role": role, "password_of": password_of, "now": now},
     )
-    return session
+    return session if cursor.rowcount == 1 else None
 
 
 async def rotate(
@@ -104,6 +124,28 @@ async def end(conn: AsyncConnection[Any], session_id: UUID, now: datetime) -> bo
     """End a session; its tokens are refused from now on. False when it is not open."""
     cursor = await conn.execute(_end("id = %(id)s"), _values(now, id=session_id))
     return cursor.rowcount == 1
+
+
+async def end_own(
+    conn: AsyncConnection[Any], session_id: UUID, user_id: UUID, now: datetime
+) -> bool:
+    """As `end`; False also for somebody else's session."""
+    cursor = await conn.execute(
+        _end("id = %(id)s AND user_id = %(user_id)s"), _values(now, id=session_id, user_id=user_id)
+    )
+    return cursor.rowcount == 1
+
+
+async def open_of(conn: AsyncConnection[Any], user_id: UUID, now: datetime) -> list[OpenSession]:
+    """The sessions of a user that are not over, the last used first."""
+    async with conn.cursor(row_factory=args_row(OpenSession)) as cursor:
+        await cursor.execute(
+            "SELECT id, created_at, used_at, expires_at FROM sessions"
+            " WHERE user_id = %s AND ended_at IS NULL AND expires_at > %s"
+            " ORDER BY used_at DESC, id",
+            (user_id, now),
+        )
+        return await cursor.fetchall()
 
 
 async def end_all(

@@ -60,16 +60,21 @@ def keep_users(
     what their tokens say; and of those that were erased, forget all that there is."""
     access = False
     for before, user in changes:
-        if isinstance(before, User):
-            if (before.role, before.status) == (user.role, user.status) and not user.is_erased:
-                continue
-            sessions.end_all_sync(conn, user.id, now)
+        if (
+            isinstance(before, User)
+            and (before.role, before.status) == (user.role, user.status)
+            and not user.is_erased
+        ):
+            continue
         access = True
         conn.execute(
             "INSERT INTO user_access (user_id, role, status) VALUES (%s, %s, %s)"
             " ON CONFLICT (user_id) DO UPDATE SET role = excluded.role, status = excluded.status",
             (user.id, user.role, user.status),
         )
+        if before is not None:
+            # After the row above is locked: from then on nobody begins a session as the user was.
+            sessions.end_all_sync(conn, user.id, now)
         if user.is_erased:
             for table, column in _PERSONAL:
                 conn.execute(f"DELETE FROM {table} WHERE {column} = %s".encode(), (user.id,))

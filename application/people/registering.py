@@ -8,11 +8,12 @@ from uuid import UUID
 
 from msgspec import Struct
 from msgspec.json import encode
-from psycopg import Connection
+from psycopg import AsyncConnection, Connection
 
 from application.people.vault import Vault
 from application.privacy import person_keys
 from application.privacy.sealing import place, seal
+from domain import users
 from domain.refusals import Refusal
 from domain.users import ChangeProfile, RegisterUser, mark_of
 from domain.versions import Expected
@@ -26,7 +27,7 @@ LinkFor = Callable[[str], str]
 class Prepared(NamedTuple):
     """A command, and what is written to ordinary tables in its transaction."""
 
-    command: RegisterUser | ChangeProfile
+    command: users.Command
     beside: Beside
 
 
@@ -112,6 +113,25 @@ def keep_password(conn: Connection[Any], user_id: UUID, password_hash: str) -> N
     )
 
 
+async def ask_again(
+    conn: AsyncConnection[Any],
+    mail_id: UUID,
+    user_id: UUID,
+    key: bytes,
+    *,
+    email: str,
+    sealed_email: str,
+    link_for: LinkFor,
+) -> None:
+    """Put another mail that asks to verify the address in the place of those that still wait."""
+    mail = _verification(email, sealed_email, link_for)
+    async with conn.transaction():
+        await conn.execute(
+            "DELETE FROM outgoing_mail WHERE person_id = %s AND sent_at IS NULL", (user_id,)
+        )
+        await conn.execute(_POST, (mail_id, user_id, _sealed(mail, mail_id, key)))
+
+
 def mail_place(mail_id: UUID) -> str:
     """What a waiting mail is sealed for."""
     return place(mail_id, "mail", "content")
@@ -137,9 +157,12 @@ def _verification(email: str, sealed: str, link_for: LinkFor) -> Mail:
     )
 
 
+_POST = "INSERT INTO outgoing_mail (id, person_id, kind, sealed) VALUES (%s, %s, 'verify', %s)"
+
+
 def _post(conn: Connection[Any], mail_id: UUID, user_id: UUID, key: bytes, mail: Mail) -> None:
-    sealed = seal(key, encode(mail).decode(), mail_place(mail_id))
-    conn.execute(
-        "INSERT INTO outgoing_mail (id, person_id, kind, sealed) VALUES (%s, %s, 'verify', %s)",
-        (mail_id, user_id, sealed),
-    )
+    conn.execute(_POST, (mail_id, user_id, _sealed(mail, mail_id, key)))
+
+
+def _sealed(mail: Mail, mail_id: UUID, key: bytes) -> str:
+    return seal(key, encode(mail).decode(), mail_place(mail_id))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -20,17 +21,20 @@ _INDEX = "blind index"
 
 
 class Login(NamedTuple):
-    """Who has an e-mail address, with what proves it. `role` and `status` are as the log has them."""
+    """Who has an e-mail address, with what proves it. `role` and `status` are as the log has them; the
+    password was given at `changed_at`."""
 
     user_id: UUID
     password_hash: str | None
     role: str
     status: str
+    changed_at: datetime | None
 
 
 _LOGIN = (
-    "SELECT user_id, password_hash, role, status FROM user_emails JOIN user_access USING (user_id)"
-    "  LEFT JOIN credentials USING (user_id) WHERE email_index = %s"
+    "SELECT user_id, password_hash, role, status, changed_at FROM user_emails"
+    "  JOIN user_access USING (user_id) LEFT JOIN credentials USING (user_id)"
+    "  WHERE email_index = %s"
 )
 
 

@@ -39,6 +39,7 @@ OWN = (
     Column("command_id", "string"),
 )
 """What every topic begins with; the fields of its event follow."""
+_TAKEN = frozenset(column.name for column in OWN)
 
 _decode_origin = msgspec.json.Decoder(Origin).decode
 _encode = msgspec.json.Encoder().encode
@@ -82,7 +83,10 @@ class _Field(NamedTuple):
 
 
 def columns_of(event: type[Event]) -> tuple[Column, ...]:
-    """The columns of a topic. Raises `TypeError` when one of its fields can't be a column."""
+    """The columns of a topic; a field that is called as one of `OWN` has `data_` before its name.
+
+    Raises `TypeError` when one of its fields can't be a column.
+    """
     return (*OWN, *(field.column for field in _fields(event)))
 
 
@@ -137,4 +141,5 @@ def _field(event: type[Event], field: inspect.Field) -> _Field:
         name, convert = _TYPES[type(type_)]
     except KeyError:
         raise TypeError(f"{event.topic}.{field.name} is of no type that has a column") from None
-    return _Field(field.name, Column(field.encode_name, name, nullable), convert)
+    column = f"data_{field.encode_name}" if field.encode_name in _TAKEN else field.encode_name
+    return _Field(field.name, Column(column, name, nullable), convert)

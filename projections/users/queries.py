@@ -47,6 +47,11 @@ class UserRow(Struct, frozen=True):
     first_position: int
     position: int
 
+    @property
+    def place(self) -> Place:
+        """Where a list that ends with this user goes on."""
+        return Place(self.registered_at, self.id)
+
 
 class Filters(Struct, frozen=True):
     """What users to list; None is any. `registered_from` is inclusive, `registered_to` exclusive.
@@ -76,7 +81,6 @@ class Filters(Struct, frozen=True):
 
 
 ANY = Filters()
-
 
 NEWEST_FIRST = (Sort("registered_at", is_descending=True),)
 

@@ -8,6 +8,7 @@ import pytest
 
 from api.routes import audit
 from tests.api.conftest import Bank, Json, problem_of
+from tests.support.people import ADMIN
 
 
 def found(bank: Bank, **wanted: Any) -> list[Json]:
@@ -29,7 +30,7 @@ def test_events_are_found_by_each_filter(bank: Bank) -> None:
     rows = found(bank, correlation_id="order/7")
     assert [row["topic"] for row in rows] == own
     assert rows[2]["account_ids"] == [alice, bob]
-    assert {(r["actor"], r["command_id"]) for r in rows} == {("local", "key 7")}
+    assert {(r["actor"], r["command_id"]) for r in rows} == {(f"user:{ADMIN}", "key 7")}
     assert (
         rows[1]["summary"] == f"debited 4.00 EUR for transfer {done['id']} to {bob}; balance 5.00"
     )
@@ -40,7 +41,7 @@ def test_events_are_found_by_each_filter(bank: Bank) -> None:
     assert [r for r in found(bank, **{"from": at}) if r["recorded_at"] == at] == rows
     assert found(bank, **{"from": at}, to=at) == []
     assert found(bank, actor="somebody else") == []
-    positions = [row["position"] for row in found(bank, actor="local")]
+    positions = [row["position"] for row in found(bank, actor=f"user:{ADMIN}")]
     assert positions == list(range(bank.head(), 0, -1))
 
 

@@ -12,6 +12,7 @@ import pytest
 from domain.money import format_amount
 from tests.api.conftest import Bank, Json, problem_of, some_id
 from tests.conftest import Database
+from tests.support.people import ADMIN
 
 NEXT_YEAR = (datetime.now(UTC) + timedelta(days=366)).isoformat()
 
@@ -45,7 +46,7 @@ def test_each_version_of_an_account_is_what_the_one_before_and_its_event_make(ba
     }
     assert seen[4]["diff"] == {"status": {"before": "active", "after": "frozen"}}
     assert seen[4]["summary"] == "status from active to frozen: court"
-    assert seen[4]["event"]["metadata"]["actor"] == "local"
+    assert seen[4]["event"]["metadata"]["actor"] == f"user:{ADMIN}"
     for before, after in pairwise(seen):
         for field, change in after["diff"].items():
             assert before["state"][field] == change["before"]

@@ -83,6 +83,12 @@ def test_what_may_work_later_says_when() -> None:
         assert "retry-after" not in client.get("/problems/same_account").headers
 
 
+def test_what_the_write_side_says_of_tokens_and_passwords_is_a_problem() -> None:
+    with edge_of() as client:
+        problem_of(client.get("/token"), 401, "token_revoked")
+        problem_of(client.get("/busy"), 503, "service_unavailable")
+
+
 @pytest.mark.parametrize(
     "reason",
     [

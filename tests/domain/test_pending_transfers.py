@@ -124,7 +124,9 @@ def test_it_is_posted_to_a_frozen_destination() -> None:
 
 
 def test_voiding_sets_the_hold_free_and_moves_nothing() -> None:
-    assert void_pending(VoidPending(TRANSFER, "cancelled"), PENDING, ALICE_HAS_100, BOB_HAS_NOTHING) == (
+    assert void_pending(
+        VoidPending(TRANSFER, "cancelled"), PENDING, ALICE_HAS_100, BOB_HAS_NOTHING
+    ) == (
         (TRANSFER, Voided("cancelled")),
         (ALICE, Released(TRANSFER, 40_00, 100_00, 0)),
     )
@@ -182,7 +184,9 @@ def test_it_is_neither_posted_nor_voided_at_another_version(over: Event) -> None
         posting = PostPending(TRANSFER, expected_versions=(1,))
         post_pending(posting, there, ALICE_HAS_100, BOB_HAS_NOTHING, NOW)
     with refused("precondition_failed", id=TRANSFER, version=2, expected=[1]):
-        void_pending(VoidPending(TRANSFER, expected_versions=(1,)), there, ALICE_HAS_100, BOB_HAS_NOTHING)
+        void_pending(
+            VoidPending(TRANSFER, expected_versions=(1,)), there, ALICE_HAS_100, BOB_HAS_NOTHING
+        )
 
 
 def test_one_that_does_not_exist_is_refused() -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Any
 from uuid import UUID, uuid4
 
+import msgspec
 from eventsourcing.persistence import StoredEvent
 from psycopg import Connection
 from psycopg_pool import ConnectionPool
@@ -18,11 +20,12 @@ from application.ledger.outcomes import Command
 from domain import catalogue
 from domain.accounts import ChangeAccountStatus, OpenAccount
 from domain.catalogue import AggregateState
-from domain.events import Recorded
+from domain.events import Event, Recorded
 from domain.provenance import Provenance
 from domain.transfers import PostPending, PostTransfer, ReverseTransfer, VoidPending
 from projections.log import head_position, read_batch
 from tests.conftest import Database
+from tests.projections.people import People
 
 WHO = Provenance(actor="somebody", correlation_id="a test")
 
@@ -78,9 +81,11 @@ def a_day(number: int) -> datetime:
 
 
 def busy_history(ledger: Ledger, seed: int = 1, transfers: int = 300) -> dict[str, list[UUID]]:
-    """Accounts of two currencies, and all that can happen to them; answers them by currency."""
+    """Accounts of two currencies, and all that can happen to them and to people meanwhile; answers
+    the accounts by currency."""
     random = Random(seed)
     accounts = {c: open_accounts(ledger, 8, c, random) for c in ("EUR", "JPY")}
+    people = People(Random(seed), accounts["EUR"])
     begun: list[UUID] = []
     for _ in range(transfers // 30):
         commands: list[Command] = []
@@ -98,12 +103,34 @@ def busy_history(ledger: Ledger, seed: int = 1, transfers: int = 300) -> dict[st
         commands.append(ChangeAccountStatus(id_, random.choice(["frozen", "inactive"]), "why not"))
         begun += write(ledger, commands)
         write(ledger, [ChangeAccountStatus(id_, "active")])
+        write(ledger, people.commands())
     return accounts
 
 
 def recorded(conn: Connection[Any]) -> list[Recorded]:
     """The whole log."""
     return read_batch(conn, 0, max(head_position(conn), 1))
+
+
+def log_of(*happened: tuple[UUID, Event]) -> list[Recorded]:
+    """A log of such events of streams, one an hour, that no ledger has decided."""
+    versions: Counter[UUID] = Counter()
+    events = []
+    for position, (id_, event) in enumerate(happened, 1):
+        versions[id_] += 1
+        at = a_day(0) + timedelta(hours=position)
+        events.append(Recorded(position, id_, versions[id_], event.topic, at, event, b"{}"))
+    return events
+
+
+def append(database: Database, *happened: tuple[UUID, Event]) -> None:
+    """Append such events, the first ones of their streams, as they are."""
+    stored = [
+        StoredEvent(e.stream_id, e.version, e.topic, msgspec.json.encode(e.data))
+        for e in log_of(*happened)
+    ]
+    with ConnectionPool(database.url, min_size=1) as pool:
+        LogRecorder(pool).insert_events(stored)
 
 
 def write_raw(database: Database, topic: str, state: bytes) -> None:

@@ -11,7 +11,8 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 import psycopg
 from psycopg import AsyncConnection, Connection
 
-from projections import checkpoints
+from domain.events import Recorded
+from projections import checkpoints, schemas
 from projections.catalogue import READ_MODELS, ReadModel
 from projections.log import head_position
 from projections.rebuild import rebuild_many
@@ -25,7 +26,10 @@ P = ParamSpec("P")
 Answer = TypeVar("Answer")
 
 NAMES = [model.name for model in READ_MODELS]
-TABLES = {"balances": "account", "entries": "entry", "transfers": "transfer", "audit": "event"}
+TABLES = {
+    "balances": "account", "entries": "entry", "transfers": "transfer", "audit": "event",
+    "users": "person", "approvals": "approval", "security": "notice",
+}  # fmt: skip
 
 
 @contextmanager
@@ -93,6 +97,21 @@ def rows(conn: Connection[Any], name: str) -> list[tuple[Any, ...]]:
     table = psycopg.sql.Identifier(name, TABLES[name])
     query = psycopg.sql.SQL("SELECT * FROM {} ORDER BY 1, 2").format(table)
     return conn.execute(query).fetchall()
+
+
+def projected(
+    conn: Connection[Any], model: ReadModel, events: Sequence[Recorded], size: int
+) -> list[tuple[Any, ...]]:
+    """What a read model makes of these events in batches of so many; nothing of it stays."""
+    own = [event for event in events if event.topic in model.topics]
+    with conn.transaction(force_rollback=True), conn.cursor() as cursor:
+        schemas.create(conn, model, "by_hand")
+        schemas.search_in(conn, "by_hand")
+        for start in range(0, len(own), size):
+            model.project(own[start : start + size], cursor)
+        table = psycopg.sql.Identifier(TABLES[model.name])
+        query = psycopg.sql.SQL("SELECT * FROM {} ORDER BY 1, 2").format(table)
+        return conn.execute(query).fetchall()
 
 
 def no_progress(done: int, total: int) -> None:

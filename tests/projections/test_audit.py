@@ -85,7 +85,7 @@ def test_no_event_is_without_words() -> None:
 
 def audited(events: list[Recorded]) -> list[AuditRow]:
     """What the read model must hold, newest first."""
-    subjects: dict[UUID, tuple[str, UUID, UUID | None]] = {}
+    subjects: dict[UUID, tuple[str, UUID | None, UUID | None]] = {}
     found = []
     for e in events:
         match e.data:
@@ -93,7 +93,7 @@ def audited(events: list[Recorded]) -> list[AuditRow]:
                 subjects[e.stream_id] = (currency, e.stream_id, None)
             case Posted() | Reserved():
                 subjects[e.stream_id] = (e.data.currency, e.data.source_id, e.data.destination_id)
-        currency, account, other = subjects[e.stream_id]
+        currency, account, other = subjects.get(e.stream_id, ("", None, None))
         meta = msgspec.json.decode(e.metadata)
         found.append(
             AuditRow(

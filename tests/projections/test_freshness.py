@@ -17,7 +17,7 @@ from projections.freshness import Freshness, Watermark
 from projections.log import head_position
 from tests.conftest import Database
 from tests.projections.histories import open_accounts
-from tests.projections.running import caught_up, end_connections, running
+from tests.projections.running import NAMES, caught_up, end_connections, running
 
 
 @asynccontextmanager
@@ -109,7 +109,7 @@ def test_a_write_is_visible_in_all_read_models_soon_after_it(
                 await asyncio.to_thread(open_accounts, ledger, 2)
                 assert await moved
                 head = head_position(conn)
-                for name in ("balances", "entries", "transfers", "audit"):
+                for name in NAMES:
                     assert await fresh.wait_for(name, head, 10)
                 assert fresh.head == head
 

@@ -158,7 +158,8 @@ def test_a_rebuild_stops_at_an_event_that_cannot_be_read(
 def test_an_unknown_name_is_answered_with_the_known_ones(database: Database) -> None:
     with pytest.raises(
         UnknownReadModelError,
-        match="no read model is called 'sums'; there are: balances, entries, transfers, audit",
+        match="no read model is called 'sums'; there are: balances, entries, transfers, audit, users,"
+        " approvals, security",
     ):
         rebuild.rebuild(database.url, "sums", no_progress)
 

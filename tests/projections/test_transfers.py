@@ -127,7 +127,7 @@ def test_search_finds_what_a_walk_through_the_log_finds(
     theirs = [t for t in all_ if someone in (t.source_id, t.destination_id)]
     start, end = all_[-40].recorded_at, all_[40].recorded_at
     assert found() == all_
-    assert found(account_id=someone) == theirs != []
+    assert found(account_ids=[someone]) == theirs != []
     for status in ("pending", "posted", "voided", "expired"):
         assert found(status=status) == [t for t in all_ if t.status == status]
     assert found(reference="INV-1") == [t for t in all_ if t.reference == "INV-1"] != []
@@ -135,13 +135,17 @@ def test_search_finds_what_a_walk_through_the_log_finds(
     assert found(recorded_from=start) == [t for t in all_ if t.recorded_at >= start]
     assert found(recorded_to=end) == [t for t in all_ if t.recorded_at < end]
     assert found(
-        account_id=someone, status="posted", reference="INV-2", recorded_from=start, recorded_to=end
+        account_ids=[someone],
+        status="posted",
+        reference="INV-2",
+        recorded_from=start,
+        recorded_to=end,
     ) == [
         t
         for t in theirs
         if t.status == "posted" and t.reference == "INV-2" and start <= t.recorded_at < end
     ]
-    assert found(account_id=uuid4()) == []
+    assert found(account_ids=[uuid4()]) == []
     assert found(recorded_from=a_day(0).replace(year=1)) == all_
     assert found(recorded_to=a_day(0).replace(year=1)) == []
 
@@ -163,7 +167,7 @@ def test_pages_of_transfers_are_exact(
             queries.search_transfers,
             limit=size,
             before=before,
-            account_id=b if one_account else None,
+            account_ids=[b] if one_account else None,
         )
         found += [row.amount for row in page.rows]
         before, pages = page.next_before, pages + 1

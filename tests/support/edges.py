@@ -14,6 +14,7 @@ from api import errors
 from api.edge import Edge, EdgeOptions
 from api.limits import Verdict, headers_of
 from api.problems import ProblemError
+from application.identity.errors import HasherBusyError, TokenError
 
 
 @contextmanager
@@ -85,6 +86,14 @@ def _add_routes(app: FastAPI) -> None:
         verdict = Verdict(True, 100, 50, 1_000.0, 60, 30)
         request.scope["state"]["limit_headers"] = headers_of(verdict)
         return {}
+
+    @app.get("/token")
+    async def token() -> None:
+        raise TokenError("token_revoked")
+
+    @app.get("/busy")
+    async def busy() -> None:
+        raise HasherBusyError
 
     @app.get("/problems/{reason}")
     async def problem(reason: str, request: Request) -> None:

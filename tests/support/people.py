@@ -27,6 +27,7 @@ _MADE: dict[str, Any] = {
     "RATE_LIMIT_MACHINE": _OFTEN,
     "RATE_LIMIT_ADDRESS": _OFTEN,
     "RATE_LIMIT_LOGIN": _OFTEN,
+    "RATE_LIMIT_LOGIN_ADDRESS": _OFTEN,
 }
 
 ENVIRONMENT = {name: str(value) for name, value in _MADE.items()}

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -22,6 +24,14 @@ from tests.support.people import ADMIN, bearer, settings
 @contextmanager
 def serving(conninfo: str, *, projecting: bool = True, **more: Any) -> Iterator[str]:
     """The base URL of an API on a database, with a projector beside it; `more` are its settings."""
+    with tempfile.TemporaryDirectory() as folder:
+        more.setdefault("DATA_DIR", Path(folder))
+        with _serving(conninfo, projecting, more) as base_url:
+            yield base_url
+
+
+@contextmanager
+def _serving(conninfo: str, projecting: bool, more: dict[str, Any]) -> Iterator[str]:
     listener = socket.socket()
     listener.bind(("127.0.0.1", 0))
     port = listener.getsockname()[1]

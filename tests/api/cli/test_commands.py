@@ -12,6 +12,7 @@ from typer.main import get_command
 from api.cli.commands import app
 from projections.catalogue import read_model
 from tests.api.cli.conftest import Ledgered
+from tests.projections.running import NAMES
 from tests.support.processes import COMMAND, ROOT, environment, settings_of
 
 PLAIN: dict[str, tuple[str, ...]] = {
@@ -19,7 +20,7 @@ PLAIN: dict[str, tuple[str, ...]] = {
     "transfers": ("posted", "30.00", "INV-1", "pending"),
     "trial-balance": ("EUR", "130.00", "0.00"),
     "events show": ("account.opened", "transfer.posted", "account.held"),
-    "projections list": ("balances", "entries", "transfers", "audit", "not running"),
+    "projections list": (*NAMES, "not running"),
     "projections rebuild balances": ("events_per_s", "swapped"),
     "projections verify balances": ("events_per_s", "verified"),
     "projections status": ("name", "events_total"),
@@ -148,7 +149,7 @@ def test_a_wrong_word_is_answered_with_the_right_ones(
 
 def test_an_unknown_read_model_is_answered_with_the_known_ones(ledgered: Ledgered) -> None:
     said = ledgered.daybook.here.refused(1, "projections", "rebuild", "ledger")
-    assert "there are: balances, entries, transfers, audit, and one of your own by its file" in said
+    assert f"there are: {', '.join(NAMES)}, and one of your own by its file" in said
 
 
 def test_help_lists_the_commands(ledgered: Ledgered) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from api.doctor.examining import CHECKS
 from application.ledger import Ledger
+from projections.catalogue import READ_MODELS
 from projections.health import status
 from tests.api.cli.conftest import CommandLine
 from tests.api.doctor.conftest import fill
@@ -44,7 +45,9 @@ def test_warnings_alone_are_no_failure(daybook: CommandLine, safe_database: Data
     assert "WARN  runners" in said
     assert "      WARN: Nobody runs balances" in said
     assert "Start `daybook project`" in said
-    assert "0 wrong, 4 warnings." in said or "0 wrong, 5 warnings." in said
+    # One a read model; the machine's disk may be nearly full besides.
+    expected = len(READ_MODELS), len(READ_MODELS) + 1
+    assert any(f"\n0 wrong, {number} warnings." in said for number in expected)
     found = daybook.here.json("doctor")
     assert found["healthy"] is True
     (runners,) = [check for check in found["checks"] if check["name"] == "runners"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -17,12 +18,28 @@ from application.identity.sessions import ACCESS_LIFE, REFRESH_LIFE, CleanedUp, 
 from tests.application.identity.times import NOW, after
 from tests.conftest import Database
 from tests.projections.running import ask
+from tests.support.waiting import until
 
 USER, OTHER_USER = UUID(int=1), UUID(int=2)
 
 
+def put_user(database: Database, user_id: UUID = USER, role: str = "user") -> None:
+    with database.connect() as conn:
+        conn.execute(
+            "INSERT INTO user_access VALUES (%s, %s, 'active')"
+            " ON CONFLICT (user_id) DO UPDATE SET role = EXCLUDED.role",
+            (user_id, role),
+        )
+        conn.execute(
+            "INSERT INTO credentials VALUES (%s, '', %s) ON CONFLICT DO NOTHING", (user_id, NOW)
+        )
+
+
 def start(database: Database, user_id: UUID = USER, now: datetime = NOW) -> Session:
-    return ask(database.url, sessions.start, user_id, now)
+    put_user(database, user_id)
+    session = ask(database.url, sessions.start, user_id, "user", NOW, now)
+    assert session is not None
+    return session
 
 
 def rotate(database: Database, session: Session, now: datetime = NOW) -> Session:
@@ -56,6 +73,53 @@ def told(conn: psycopg.Connection[Any]) -> int:
     """How often a change was told since it was asked last. What is committed is told by then."""
     conn.execute("SELECT")
     return len(list(conn.notifies(timeout=0)))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "UPDATE user_access SET role = 'admin'",
+        "UPDATE user_access SET status = 'suspended'",
+        "UPDATE credentials SET changed_at = changed_at + interval '1 day'",
+        "DELETE FROM credentials",
+    ],
+)
+def test_a_session_begins_only_as_the_user_still_is(database: Database, change: str) -> None:
+    put_user(database)
+    with database.connect() as conn:
+        conn.execute(change.encode())
+    assert ask(database.url, sessions.start, USER, "user", NOW, NOW) is None
+
+
+def test_a_session_that_waits_for_a_change_of_the_user_does_not_begin(database: Database) -> None:
+    put_user(database)
+    with (
+        database.connect() as conn,
+        database.connect() as watching,
+        ThreadPoolExecutor() as threads,
+    ):
+        with conn.transaction():
+            conn.execute("UPDATE user_access SET role = 'admin'")
+            begun = threads.submit(ask, database.url, sessions.start, USER, "user", NOW, NOW)
+            until(lambda: watching.execute("SELECT FROM pg_locks WHERE NOT granted").fetchall())
+        assert begun.result() is None
+
+
+def test_open_sessions_are_told_the_last_used_first(database: Database) -> None:
+    first, over, used = start(database), start(database), start(database, now=after(seconds=1))
+    start(database, OTHER_USER)
+    ask(database.url, sessions.end, over.id, NOW)
+    told = ask(database.url, sessions.open_of, USER, NOW)
+    assert [session.id for session in told] == [used.id, first.id]
+    assert ask(database.url, sessions.open_of, USER, after(days=8)) == []
+
+
+def test_nobody_ends_the_session_of_another(database: Database) -> None:
+    session = start(database)
+    assert not ask(database.url, sessions.end_own, session.id, OTHER_USER, NOW)
+    assert ended(database) == set()
+    assert ask(database.url, sessions.end_own, session.id, USER, NOW)
+    assert ended(database) == {session.id}
 
 
 def test_a_session_goes_on_from_one_refresh_token_to_the_next(database: Database) -> None:

@@ -1,0 +1,51 @@
+"""`daybook privacy`: what is known of a person, shown for a purpose or forgotten for good."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from api.cli.output import Json, show
+from api.cli.people import COLUMNS, Who, opened, parsed
+from api.models import Text
+from api.people_models import Purpose
+from domain.users import DISCLOSABLE, EraseUser, NoteDisclosure
+
+app = typer.Typer(no_args_is_help=True)
+
+
+@app.command()
+def disclose(
+    who: Who,
+    purpose: Annotated[str, typer.Option(help="What for; it is kept in the log.")],
+    as_json: Json = False,
+) -> None:
+    """Show a user's personal data in clear. That it was done, by whom and what for, is an event."""
+    reason = parsed(Purpose, purpose)
+    with opened() as house:
+        command = NoteDisclosure(house.find(who).user_id, DISCLOSABLE, reason)
+        row = house.in_clear(house.carry_out(command))
+    shown = {name: row[name] for name in ("id", *DISCLOSABLE)}
+    show([shown], shown, as_json=as_json)
+
+
+@app.command()
+def erase(
+    who: Who,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    reason: Annotated[str, typer.Option(help="Why, for the log.")] = "",
+    as_json: Json = False,
+) -> None:
+    """Delete a user for good, with all that is known of the person. There is no way back.
+
+    What the person did with money stays in the log, under an id. Backups made before still hold the
+    key of the personal data: let them expire.
+    """
+    why = parsed(Text, reason)
+    with opened() as house:
+        user_id = house.find(who).user_id
+        if not yes:
+            typer.confirm(f"Erase {user_id}, for good?", abort=True, err=True)
+        shown = house.masked(house.carry_out(EraseUser(user_id, why)))
+    show([shown], COLUMNS, as_json=as_json)

@@ -1,0 +1,142 @@
+"""Who may do what, spelled out here once more from the rules in words, so that a slip is seen."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+import pytest
+
+from domain.policies import RULES, SCOPES, may, reach, scopes_of
+
+ROLES = ("user", "support", "admin", "auditor", "operator")
+SOMEBODY, ANOTHER = UUID(int=1), UUID(int=2)
+
+# By column as in ROLES: a(ll), o(wn), or a dash for not at all.
+TABLE = {
+    # Customers keep their own accounts; admins keep all; support stops and lets go again.
+    "accounts.open": "o-a--",
+    "accounts.read": "oaaa-",
+    "accounts.freeze": "oaa--",
+    "accounts.unfreeze": "-aa--",
+    "accounts.suspend": "--a--",
+    "accounts.activate": "--a--",
+    "accounts.deactivate": "o-a--",
+    "accounts.close": "o-a--",
+    # Money is moved by its owner or by an admin; support gives pending transfers up.
+    "transfers.post": "o-a--",
+    "transfers.read": "oaaa-",
+    "transfers.process": "o-a--",
+    "transfers.void": "oaa--",
+    "transfers.reverse": "o-a--",
+    # Totals and everybody's events are for admins, and for auditors, who read everything.
+    "totals.read": "--aa-",
+    "events.read": "--aa-",
+    "audit.read": "--aa-",
+    "checkpoints.read": "aaaaa",
+    "security.read": "--aa-",
+    # Operators keep it running.
+    "projections.read": "--aaa",
+    "projections.operate": "--a-a",
+    "health.read": "--aaa",
+    "cache.read": "--aaa",
+    "cache.clear": "--a-a",
+    # Users are the admins' business; auditors look.
+    "users.create": "--a--",
+    "users.list": "--aa-",
+    "users.read": "--aa-",
+    "users.update": "--a--",
+    "users.change_role": "--a--",
+    "users.change_status": "--a--",
+    "users.delete": "--a--",
+    "users.erase": "--a--",
+    "users.disclose": "--aa-",
+    # Everybody has a profile and sessions of one's own.
+    "profile.read": "ooooo",
+    "profile.update": "ooooo",
+    "sessions.own": "ooooo",
+    # An auditor has no key that writes, nor any other.
+    "api_keys.read": "ooaao",
+    "api_keys.issue": "ooo-o",
+    "api_keys.revoke": "ooaoo",
+    # Two admins, or a customer and an admin.
+    "approvals.read": "o-aa-",
+    "approvals.decide": "--a--",
+    "approvals.withdraw": "o-o--",
+}
+
+REACH = {"a": "all", "o": "own", "-": None}
+
+CHANGES = (
+    "open", "freeze", "unfreeze", "suspend", "activate", "deactivate", "close", "post", "process",
+    "void", "reverse", "operate", "create", "update", "change_role", "change_status", "delete",
+    "erase", "issue", "decide", "withdraw", "clear",
+)  # fmt: skip
+
+
+def test_the_table_has_every_action() -> None:
+    assert sorted(RULES) == sorted(TABLE)
+
+
+@pytest.mark.parametrize("action", TABLE)
+def test_each_role_reaches_as_far_as_the_rules_say(action: str) -> None:
+    assert {role: reach(role, action) for role in ROLES} == {
+        role: REACH[mark] for role, mark in zip(ROLES, TABLE[action], strict=True)
+    }
+
+
+@pytest.mark.parametrize("action", TABLE)
+@pytest.mark.parametrize("role", ROLES)
+def test_own_is_ones_own_and_nobody_elses(role: str, action: str) -> None:
+    mark = TABLE[action][ROLES.index(role)]
+    assert may(role, SOMEBODY, action, SOMEBODY) == (mark != "-")
+    assert may(role, SOMEBODY, action, ANOTHER) == (mark == "a")
+    assert may(role, SOMEBODY, action, None) == (mark == "a")
+
+
+@pytest.mark.parametrize("action", TABLE)
+def test_an_unknown_role_may_nothing(action: str) -> None:
+    assert reach("root", action) is None
+    assert not may("", SOMEBODY, action, SOMEBODY)
+
+
+@pytest.mark.parametrize("action", TABLE)
+def test_an_auditor_changes_nothing_but_what_is_the_auditors_own(action: str) -> None:
+    if action.rpartition(".")[2] in CHANGES and not action.startswith("profile"):
+        assert reach("auditor", action) is None
+
+
+@pytest.mark.parametrize(
+    "action",
+    [
+        "users.change_role", "users.delete", "users.erase", "users.disclose", "profile.update",
+        "sessions.own", "api_keys.read", "api_keys.issue", "api_keys.revoke", "approvals.read",
+        "approvals.decide", "approvals.withdraw",
+    ],
+)  # fmt: skip
+def test_no_scope_of_an_api_key_is_enough_for_what_is_for_people(action: str) -> None:
+    assert RULES[action].scope is None
+
+
+def test_every_other_action_has_a_scope_that_says_whether_it_writes() -> None:
+    for action, rule in RULES.items():
+        if rule.scope is not None:
+            writes = action.rpartition(".")[2] in CHANGES
+            assert rule.scope.endswith(":write") == writes, action
+
+
+@pytest.mark.parametrize(
+    ("role", "scopes"),
+    [
+        ("user", "accounts:read accounts:write audit:read profile:read transfers:read"
+                 " transfers:write"),
+        ("support", "accounts:read accounts:write audit:read profile:read transfers:read"
+                    " transfers:write"),
+        ("auditor", "accounts:read audit:read ledger:read profile:read projections:read"
+                    " transfers:read users:read"),
+        ("operator", "audit:read profile:read projections:read projections:write"),
+        ("admin", " ".join(SCOPES)),
+        ("root", ""),
+    ],
+)  # fmt: skip
+def test_a_role_has_use_for_the_scopes_of_what_it_may_do(role: str, scopes: str) -> None:
+    assert scopes_of(role) == set(scopes.split())
