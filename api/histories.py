@@ -8,7 +8,7 @@ from uuid import UUID
 
 from psycopg import AsyncConnection
 
-from api import views
+from api import approval_views, views
 from api.as_of import at_most_one, before_start, position_then
 from domain.accounts import Account
 from domain.approvals import Approval
@@ -85,7 +85,7 @@ def state(of: AggregateState) -> Json:
         case User():
             return views.user(of)
         case Approval():
-            return views.approval(of)
+            return approval_views.approval(of)
         case SecurityLog():
             return {"id": of.id, "version": of.version}
 

@@ -13,20 +13,13 @@ from typing import Any
 from limits import RateLimitItem, parse
 from limits.aio.storage import MemoryStorage, RedisStorage
 from msgspec import Struct
-from redis import ConnectionError, RedisError
 from redis.asyncio import ConnectionPool
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
 
 from api.problems import ProblemError
+from api.shared_redis import DEAD_S, PATIENCE_S, RedisAwayError, SharedRedis
 
 _log = logging.getLogger("daybook.limits")
 
-PATIENCE_S = 0.25
-"""A request waits so long for Redis at most."""
-_DEAD_S = 5.0
-"""Redis that did not answer is left alone so long."""
-_LOG_EVERY_S = 60.0
 _SWEEP_S = 5.0
 
 
@@ -90,11 +83,11 @@ class Limiter:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._items = _items(rates)
-        self._patience_s = patience_s
-        self._clock = clock
-        self._pool = None if storage_url is None else _pool(storage_url, patience_s)
-        self._storage = _Memory() if self._pool is None else _on_redis(self._pool)
-        self._left_alone_until = self._log_again_at = -1.0
+        self._redis = None
+        self._storage: MemoryStorage | RedisStorage = _Memory()
+        if storage_url is not None:
+            self._redis = SharedRedis(storage_url, _warn, patience_s=patience_s, clock=clock)
+            self._storage = _on_redis(self._redis.pool)
 
     async def hit(self, kind: str, key: str) -> Verdict:
         """Count one request of `kind` (person, machine, address, writes, login, login_address).
@@ -104,17 +97,14 @@ class Limiter:
         item = self._items.get(kind)
         if item is None:
             return _UNCOUNTED
-        if self._pool is None:
+        if self._redis is None:
             return await self._count(item, kind, key)
-        if self._clock() >= self._left_alone_until:
-            try:
-                async with asyncio.timeout(self._patience_s):
-                    return await self._count(item, kind, key)
-            except (RedisError, OSError, TimeoutError) as error:
-                self._note_down(error)
-        if kind in _CLOSED_WITHOUT_STORE:
-            raise ProblemError("service_unavailable", retry_after_s=ceil(_DEAD_S))
-        return _UNCOUNTED
+        try:
+            return await self._redis.ask(lambda: self._count(item, kind, key))
+        except RedisAwayError:
+            if kind in _CLOSED_WITHOUT_STORE:
+                raise ProblemError("service_unavailable", retry_after_s=ceil(DEAD_S)) from None
+            return _UNCOUNTED
 
     async def _count(self, item: RateLimitItem, kind: str, key: str) -> Verdict:
         # What the library's strategy does, but for its statistics: with Redis they say of a new window
@@ -143,20 +133,16 @@ class Limiter:
             _POLICIES[kind],
         )
 
-    def _note_down(self, error: Exception) -> None:
-        now = self._clock()
-        self._left_alone_until = now + _DEAD_S
-        if now >= self._log_again_at:
-            self._log_again_at = now + _LOG_EVERY_S
-            what = str(error) or type(error).__name__
-            _log.warning("Redis does not count (%s): logins wait, all else goes unlimited", what)
-
     async def close(self) -> None:
         """Let go of connections and of the task that looks for what is over."""
         if isinstance(self._storage, _Memory):
             await self._storage.stop()
-        if self._pool is not None:
-            await self._pool.aclose()
+        if self._redis is not None:
+            await self._redis.close()
+
+
+def _warn(why: str) -> None:
+    _log.warning("Redis does not count (%s): logins wait, all else goes unlimited", why)
 
 
 def refuse_beyond(verdict: Verdict) -> None:
@@ -223,18 +209,6 @@ class _Memory(MemoryStorage):
             self.timer.cancel()
             with suppress(asyncio.CancelledError):
                 await self.timer
-
-
-def _pool(url: str, patience_s: float) -> ConnectionPool:
-    if not url.startswith(("redis://", "rediss://")):
-        raise ValueError("write it as redis://host:6379/0, or rediss:// for TLS")
-    return ConnectionPool.from_url(
-        url,
-        socket_timeout=patience_s,
-        socket_connect_timeout=patience_s,
-        # Once more and at once: the pool's connection may be one to a Redis before its restart.
-        retry=Retry(NoBackoff(), 1, (ConnectionError,)),
-    )
 
 
 def _on_redis(pool: ConnectionPool) -> RedisStorage:

@@ -83,7 +83,7 @@ CATALOGUE: dict[str, Problem] = {
     "invalid_status": _validation("Unknown status", "One of: {allowed}."),
     "invalid_direction": _validation("Unknown direction", "One of: credit, debit."),
     "invalid_datetime_format": _validation("Invalid time", "Give RFC 3339 like 2026-01-31T12:00:00Z, or a date."),
-    "invalid_name_format": _validation("Invalid name", "A name has 1 to 100 characters and no control characters."),
+    "invalid_name_format": _validation("Invalid name", "Give a name of fitting length, without control characters; see details."),
     "invalid_text": _validation("Invalid text", "The text is too long or has control characters; see details."),
     "invalid_metadata": _validation("Invalid metadata", "Metadata is flat: at most 16 keys of 1 to 40 characters; values are strings up to 500 characters, whole numbers below 2^53, or true and false."),
     "invalid_cursor": _validation("Invalid cursor", "Pass next_cursor back as it was given, with the same filters."),

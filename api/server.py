@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
+from collections.abc import Callable
 
 import uvicorn
 from fastapi import FastAPI
@@ -48,14 +49,18 @@ class Server(uvicorn.Server):
         await super().shutdown(sockets)
 
 
-def serve(settings: Settings, conninfo: str) -> None:
+def serve(
+    settings: Settings,
+    conninfo: str,
+    make_app: Callable[[Settings, str], FastAPI] = create_app,
+) -> None:
     """Serve until SIGINT or SIGTERM; requests under way are answered first."""
     check_address(settings)
     if settings.is_production:
         for text in starting.warnings(settings):
             _log.warning("%s", text)
     config = uvicorn.Config(
-        create_app(settings, conninfo),
+        make_app(settings, conninfo),
         host=settings.HOST,
         port=settings.PORT,
         log_config=None,  # its lines are written as all others are

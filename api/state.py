@@ -13,6 +13,7 @@ from fastapi import Depends, Request
 from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool
 
+from api.cache import Cache
 from api.guard import Gate
 from api.noticing import Noticer
 from application.identity.passwords import Hasher
@@ -45,6 +46,7 @@ class State:
     hasher: Hasher
     policy: Policy
     noticer: Noticer
+    cache: Cache
     started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when the server begins to stop: streams end then, so that it can."""

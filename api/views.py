@@ -8,14 +8,14 @@ from uuid import UUID
 
 import msgspec
 
+from api import approval_views
 from api.problems import explain, shown
 from application.ledger import Accepted, Outcome, Refused
 from domain.accounts import Account
-from domain.approvals import Approval, RoleAsked, TransferAsked
+from domain.approvals import Approval
 from domain.money import format_amount
-from domain.transfers import Condition, Posted, Reserved, Transfer
+from domain.transfers import Posted, Reserved, Transfer
 from domain.users import User
-from projections.approvals.queries import ApprovalRow
 from projections.balances.queries import AccountRow, TrialBalance
 from projections.entries.queries import EntryRow
 from projections.log import LoggedEvent
@@ -86,73 +86,6 @@ def status_flags(status: str, *, verified: bool) -> Json:
     }
 
 
-def approval(state: Approval) -> Json:
-    """What was asked for, by whom, and what became of it."""
-    requested = state.requested
-    return {
-        "id": state.id,
-        "status": state.status,
-        "maker_id": requested.maker_id,
-        "checker_id": state.checker_id,
-        "expires_at": requested.expires_at,
-        "transfer": None if requested.transfer is None else _asked(requested.transfer),
-        "role_change": requested.role_change,
-        "reason": state.reason,
-        "version": state.version,
-    }
-
-
-def approval_row(row: ApprovalRow) -> Json:
-    """An approval as the read model has it."""
-    asked = row.asked
-    return {
-        "id": row.id,
-        "status": row.status,
-        "maker_id": row.maker_id,
-        "checker_id": row.checker_id,
-        "expires_at": row.expires_at,
-        "transfer": _asked(asked) if isinstance(asked, TransferAsked) else None,
-        "role_change": asked if isinstance(asked, RoleAsked) else None,
-        "reason": row.reason,
-        "requested_at": row.requested_at,
-        "decided_at": row.decided_at,
-        "version": row.version,
-        "position": row.position,
-    }
-
-
-def _asked(asked: TransferAsked) -> Json:
-    return {
-        "id": asked.transfer_id,
-        "source_account_id": asked.source_id,
-        "destination_account_id": asked.destination_id,
-        "amount": format_amount(asked.amount, asked.currency),
-        "currency": asked.currency,
-        "description": asked.description,
-        "reference": asked.reference,
-        "effective_at": asked.effective_at,
-        "metadata": asked.metadata,
-        "pending": asked.pending,
-        "expires_in_s": asked.expires_in_s or None,
-        "up_to": asked.up_to,
-        "conditions": [_condition(condition, asked.currency) for condition in asked.conditions],
-    }
-
-
-def _condition(condition: Condition, currency: str) -> Json:
-    """Only what it says: the parts that must hold."""
-    body = {"account_id": condition.account_id, "version": condition.version} | {
-        name: None
-        if (bound := getattr(condition, name)) is None
-        else format_amount(bound, currency)
-        for name in _BOUNDS
-    }
-    return {name: value for name, value in body.items() if value is not None}
-
-
-_BOUNDS = ("balance_at_least", "balance_at_most", "available_at_least", "available_at_most")
-
-
 def transfer(state: Transfer) -> Json:
     """A transfer as the ledger knows it."""
     request = state.request
@@ -189,7 +122,7 @@ def accepted(outcome: Accepted, sees: Sees) -> Json:
     if isinstance(state, User):
         return {**user(state), **place}
     if isinstance(state, Approval):
-        return {**approval(state), **place}
+        return {**approval_views.approval(state), **place}
     assert isinstance(state, Transfer), "no request books statements"
     body = {**transfer(state), "version": state.version, **place}
     if body["effective_at"] is None:
@@ -235,15 +168,16 @@ def entry_row(row: EntryRow, currency: str) -> Json:
     }
 
 
-def transfer_row(row: TransferRow) -> Json:
-    """A transfer as the read model has it."""
+def transfer_row(row: TransferRow, *, is_payer: bool = True) -> Json:
+    """A transfer as the read model has it. Who is paid is not told what was asked for: where less
+    moved, that was all that the payer had."""
     return {
         "id": row.id,
         "status": row.status,
         "source_account_id": row.source_id,
         "destination_account_id": row.destination_id,
         "amount": format_amount(row.amount, row.currency),
-        "requested_amount": format_amount(row.requested, row.currency),
+        "requested_amount": format_amount(row.requested if is_payer else row.amount, row.currency),
         "reversed_amount": format_amount(row.reversed, row.currency),
         "currency": row.currency,
         "description": row.description,

@@ -19,25 +19,33 @@ from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from api import auditing, description, errors, paging
+from api.cache import Cache, Storage, storage_at
 from api.edge import Edge, EdgeOptions
 from api.guard import Gate, guard
 from api.limits import Limiter, Rates
 from api.local.postgres import EmbeddedPostgres
 from api.mailing import Mailer, transport_to
+from api.noticing import Noticer, writing
 from api.routes import (
     accounts,
+    api_keys,
     approvals,
     audit,
     audit_proof,
     auth,
+    cache,
     events,
     health,
+    privacy,
     problems,
+    profile,
     projections,
     registration,
     reports,
+    security,
     streams,
     transfers,
+    users,
 )
 from api.secrets import cursor_key, jwt_secrets, master_keys
 from api.settings import Settings, load_settings
@@ -181,18 +189,25 @@ def make_limiter(settings: Settings) -> Limiter | None:
     return Limiter(settings.REDIS_URL, rates)
 
 
+def make_storage(settings: Settings, vault: Vault) -> Storage:
+    """Where the cache keeps things: every database has an index key of its own, so that those who share
+    a Redis do not take each other's for theirs."""
+    return storage_at(settings.REDIS_URL, vault.index.request(b"cache").hex()[:16])
+
+
 def make_hasher(settings: Settings) -> Hasher:
     return Hasher(
         settings.ARGON2_TIME_COST, settings.ARGON2_MEMORY_KIB, settings.ARGON2_PARALLELISM
     )
 
 
-def edge_options(settings: Settings, limiter: Limiter | None) -> EdgeOptions:
+def edge_options(settings: Settings, limiter: Limiter | None, noticer: Noticer) -> EdgeOptions:
     return EdgeOptions(
         allowed_hosts=frozenset(settings.ALLOWED_HOSTS),
         cors_origins=frozenset(settings.CORS_ORIGINS),
         is_production=settings.is_production,
         limiter=limiter,
+        noticer=noticer,
     )
 
 
@@ -222,11 +237,17 @@ def create_app(settings: Settings, conninfo: str) -> FastAPI:
         keeper = auditing.keeper(settings, conninfo)
         keeper.start()
         try:
-            async with Freshness(conninfo) as freshness, Access(conninfo) as access:
+            async with (
+                Freshness(conninfo) as freshness,
+                Access(conninfo) as access,
+                writing(noticer, ledger, pool, vault.masters),
+                Cache(make_storage(settings, vault), freshness.last_change) as cache,
+            ):
                 gate = Gate(signer, access, limiter, VerifiedTokens(signer))
                 state = State(
-                    ledger, pool, freshness, settings.DATA_DIR, gate, vault, hasher, policy
-                )
+                    ledger, pool, freshness, settings.DATA_DIR, gate, vault, hasher, policy, noticer,
+                    cache,
+                )  # fmt: skip
                 app.state.daybook = state
                 transport = transport_to(settings.SMTP_URL, settings.DATA_DIR)
                 mailer = Mailer(pool, vault, transport, settings.MAIL_FROM)
@@ -248,6 +269,7 @@ def create_app(settings: Settings, conninfo: str) -> FastAPI:
     hasher = make_hasher(settings)
     policy = Policy(settings.public_url, settings.FOUR_EYES_ABOVE, settings.FEATURE_REGISTRATION)
     limiter = make_limiter(settings)
+    noticer = Noticer(is_on=settings.FEATURE_SECURITY_AUDIT)
     paging.use_key(cursor_key(settings))
     app = FastAPI(
         title="Daybook",
@@ -257,11 +279,12 @@ def create_app(settings: Settings, conninfo: str) -> FastAPI:
         redoc_url="/redoc",
         redirect_slashes=False,
     )
-    app.add_middleware(Edge, options=edge_options(settings, limiter))
+    app.add_middleware(Edge, options=edge_options(settings, limiter, noticer))
     errors.install(app)
     modules = (
         accounts, transfers, approvals, reports, events, streams, audit, audit_proof, projections,
-        problems, health, auth, registration,
+        problems, health, auth, registration, profile, users, privacy, api_keys, security,
+        cache,
     )  # fmt: skip
     routers = [module.router for module in modules]
     for router in routers:

@@ -152,6 +152,8 @@ async def _write(
     if finish is not None and answer.status < 400:
         body = views.encode(await finish(state, msgspec.json.decode(answer.body)))
         answer = Answer(answer.status, body, answer.position)
+    if answer.status >= 400:
+        request.scope["state"]["reason"] = _decode_told(answer.body).reason
     return _response(answer, replayed=replayed)
 
 
@@ -207,7 +209,14 @@ class _Shown(msgspec.Struct):
     """0 in transfers' answers that were kept before they had one."""
 
 
+class _Told(msgspec.Struct):
+    """What is told of a problem where requests are watched, kept ones too."""
+
+    reason: str = ""
+
+
 _decode_shown = msgspec.json.Decoder(_Shown).decode
+_decode_told = msgspec.json.Decoder(_Told).decode
 
 
 def _shown(answered: Response) -> _Shown:

@@ -60,7 +60,11 @@ def _sealed(notice: Noticed, key_id: UUID, key: bytes) -> Noticed:
     personal = {"address": notice.address, "user_agent": notice.user_agent}
     return replace(
         notice,
-        **{name: seal(key, text, field_place(key_id, name)) for name, text in personal.items() if text},
+        **{
+            name: seal(key, text, field_place(key_id, name))
+            for name, text in personal.items()
+            if text
+        },
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import psycopg
@@ -11,13 +12,23 @@ from eventsourcing.persistence import (
     Tracking,
     TrackingRecorder,
 )
-from psycopg import Connection
+from psycopg import AsyncConnection, Connection
 from psycopg_pool import ConnectionPool
 
 CHANNEL = "daybook_projected"
 """Postgres channel on which each move is told, as `name:position`, in the transaction that makes it."""
 
+CHANGED_CHANNEL = "daybook_changed"
+"""Postgres channel on which each change of a read model's rows is told, as `name:epoch:position`, in the
+transaction that makes it and before its move is told."""
+
 MAX_ERROR_CHARS = 2_000
+
+_RENEW = (
+    "WITH renewed AS (UPDATE checkpoints SET epoch = epoch + 1 WHERE name = ANY(%s)"
+    " RETURNING name, epoch, position)"
+    " SELECT pg_notify(%s, concat_ws(':', name, epoch, position)) FROM renewed"
+)
 
 
 class Checkpoint(NamedTuple):
@@ -88,16 +99,36 @@ def begin_move(
     return cursor.rowcount == 1
 
 
-def commit_move(conn: Connection[Any], name: str, new: int) -> None:
-    """Commit what `begin_move` began, and tell who waits for it."""
+def commit_move(
+    conn: Connection[Any], name: str, new: int, *, changed_in: int | None = None
+) -> None:
+    """Commit what `begin_move` began, and tell who waits for it. When rows were changed, `changed_in` is
+    the epoch that they were changed in."""
+    changed = "" if changed_in is None else "SELECT pg_notify(%(changes)s, %(change)s);"
     psycopg.ClientCursor(conn).execute(
-        "SELECT pg_notify(%s, %s); COMMIT", (CHANNEL, f"{name}:{new}")
+        f"{changed} SELECT pg_notify(%(moves)s, %(move)s); COMMIT".encode(),
+        {
+            "changes": CHANGED_CHANNEL,
+            "change": f"{name}:{changed_in}:{new}",
+            "moves": CHANNEL,
+            "move": f"{name}:{new}",
+        },
     )
 
 
 def notify(conn: Connection[Any], name: str, position: int) -> None:
-    """Tell who waits for a read model where it is, when this transaction commits."""
+    """Tell, when this transaction commits, that a read model has other rows, and where it is."""
+    conn.execute(
+        "SELECT pg_notify(%s, concat_ws(':', name, epoch, %s::bigint)) FROM checkpoints"
+        " WHERE name = %s",
+        (CHANGED_CHANNEL, position, name),
+    )
     conn.execute("SELECT pg_notify(%s, %s)", (CHANNEL, f"{name}:{position}"))
+
+
+async def renew(conn: AsyncConnection[Any], names: Sequence[str]) -> None:
+    """Tell all processes to take it that these read models have other rows than before."""
+    await conn.execute(_RENEW, (list(names), CHANGED_CHANNEL))
 
 
 def record_error(conn: Connection[Any], name: str, error: str) -> None:

@@ -8,7 +8,7 @@ import logging
 from collections.abc import Mapping
 from contextlib import suppress
 from itertools import count
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import psycopg
@@ -24,6 +24,13 @@ _REFRESH_S = 5.0
 """Without news for this long, the checkpoints are read again: it proves that the connection lives."""
 
 _MAX_RECONNECT_S = 2.0
+
+
+class Change(NamedTuple):
+    """Which change of a read model's rows: in an epoch of its tables, with the event at a position."""
+
+    epoch: int
+    position: int
 
 
 class Watermark:
@@ -72,6 +79,7 @@ class Freshness:
         self._conninfo = conninfo
         self._log_mark = Watermark()
         self._marks: dict[str, Watermark] = {}
+        self._changes: dict[str, Change] = {}
         self._parked: dict[str, dict[UUID, int]] = {}
         self._knows = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -97,6 +105,11 @@ class Freshness:
     def position(self, name: str) -> int:
         """A read model's position, as far as is known here; 0 before the first news."""
         return self._mark(name).position
+
+    def last_change(self, name: str) -> Change | None:
+        """The last change of a read model's rows that was told here: what is read from now on is at
+        least as new. None while changes may go untold, since the database is away."""
+        return self._changes.get(name) if self._knows.is_set() else None
 
     async def wait_for(self, name: str, position: int, timeout_s: float) -> bool:
         """Wait until a read model shows the event at `position`. False when it doesn't in time."""
@@ -140,7 +153,9 @@ class Freshness:
 
     async def _listen(self, conn: AsyncConnection[Any]) -> None:
         # Listening comes first: what is committed after the reading below is told.
-        channels = (LOG_CHANNEL, checkpoints.CHANNEL, parking.CHANNEL)
+        channels = (
+            LOG_CHANNEL, checkpoints.CHANGED_CHANNEL, checkpoints.CHANNEL, parking.CHANNEL,
+        )  # fmt: skip
         await conn.execute("; ".join(f"LISTEN {channel}" for channel in channels).encode())
         while True:
             async with asyncio.timeout(_REFRESH_S):
@@ -150,6 +165,9 @@ class Freshness:
                     break  # whatever else was told meanwhile is read again as well
                 if notify.channel == LOG_CHANNEL:
                     self._log_mark.set(int(notify.payload))
+                elif notify.channel == checkpoints.CHANGED_CHANNEL:
+                    name, epoch, position = notify.payload.rsplit(":", 2)
+                    self._note_change(name, Change(int(epoch), int(position)))
                 else:
                     name, _, position = notify.payload.rpartition(":")
                     self._mark(name).set(int(position))
@@ -157,6 +175,7 @@ class Freshness:
     def _forget(self) -> None:
         """Nothing is known any more: when the database is back, it may have lost its last moments."""
         self._knows.clear()
+        self._changes.clear()
         for mark in (self._log_mark, *self._marks.values()):
             mark.set(0)
 
@@ -164,7 +183,14 @@ class Freshness:
         # Before the marks, which wake those who wait: they then ask whether anything is left out.
         self._parked = await parking.positions(conn)
         self._log_mark.set(await head(conn))
-        cursor = await conn.execute("SELECT name, position FROM checkpoints")
-        for name, position in await cursor.fetchall():
+        cursor = await conn.execute("SELECT name, position, epoch FROM checkpoints")
+        for name, position, epoch in await cursor.fetchall():
+            known = self._changes.get(name)
+            if known is None or known.epoch < epoch:
+                self._note_change(name, Change(epoch, position))
             self._mark(name).set(position)
         self._knows.set()
+
+    def _note_change(self, name: str, change: Change) -> None:
+        # What was read of the checkpoints may be ahead of what is told.
+        self._changes[name] = max(change, self._changes.get(name, change))

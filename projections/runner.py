@@ -238,7 +238,8 @@ def _project(conn: Connection[Any], follower: _Follower, events: Sequence[Record
     if relevant:
         with conn.cursor() as cursor:
             follower.model.project(relevant, cursor)
-    checkpoints.commit_move(conn, follower.model.name, to)
+    changed_in = follower.epoch if relevant else None
+    checkpoints.commit_move(conn, follower.model.name, to, changed_in=changed_in)
     follower.position = to
     return True
 

@@ -15,7 +15,6 @@ from psycopg import AsyncConnection, Connection
 from domain.events import Event, Recorded
 from domain.sealed import ERASED, SEALED, SEALED_PREFIX, is_sealed
 from domain.security import Noticed, key_of, stream_of
-from projections.histories import StateAt
 from projections.log import LoggedEvent
 
 _MARK = f'"{SEALED_PREFIX}'.encode()
@@ -69,14 +68,12 @@ async def hide_logged(
     return _hidden(events, ids, await _living(conn, ids.values()))
 
 
-async def hide_state(conn: AsyncConnection[Any], then: StateAt) -> StateAt:
-    """As `hide`, also in the states around an event."""
-    if _MARK not in _encode(then):
-        return then
-    id_ = key_id_of(then.event)
-    instead = SEALED if id_ in await _living(conn, [id_]) else ERASED
-    event, state, before = then
-    return StateAt(_replaced(event, instead), _replaced(state, instead), _replaced(before, instead))
+async def hide_in(conn: AsyncConnection[Any], event: LoggedEvent, answer: T) -> T:
+    """As `hide`, in all that is told of a stream with one of its events."""
+    if _MARK not in _encode(answer):
+        return answer
+    id_ = key_id_of(event)
+    return _replaced(answer, SEALED if id_ in await _living(conn, [id_]) else ERASED)
 
 
 async def _living(conn: AsyncConnection[Any], ids: Iterable[UUID]) -> set[UUID]:

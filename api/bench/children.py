@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
 import subprocess
 import sys
@@ -16,9 +17,12 @@ from typing import Any
 from api.bench.posting import BenchError
 from api.local.children import tied
 from api.local.supervisor import Child
+from api.settings import Settings
 
 _READY_S = 30.0
 _POLL_S = 0.05
+_DEFAULTS = dict.fromkeys(Settings.model_fields, "") | {"ENV_FILE": os.devnull}
+"""Whatever the person who measures has set for a server of their own."""
 
 
 def ask(module: str, question: Mapping[str, Any], timeout_s: float) -> dict[str, Any]:
@@ -46,10 +50,17 @@ def ask(module: str, question: Mapping[str, Any], timeout_s: float) -> dict[str,
 
 @contextmanager
 def running(
-    name: str, module: list[str], conninfo: str, data_dir: Path, port: int = 0
+    name: str,
+    module: list[str],
+    conninfo: str,
+    data_dir: Path,
+    port: int = 0,
+    settings: Mapping[str, str] = _DEFAULTS,
 ) -> Iterator[Child]:
     """A process of Daybook on a database, ended with the block; with a port, once that listens."""
     environment = {
+        **_DEFAULTS,
+        **settings,
         "DATABASE_URL": conninfo,
         "DATABASE_ADMIN_URL": conninfo,
         "DATA_DIR": str(data_dir),

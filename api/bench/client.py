@@ -78,18 +78,20 @@ async def connect(port: int) -> Connection:
     return connection
 
 
-def post(path: str, body: str) -> bytes:
+def post(path: str, token: str, body: str) -> bytes:
     """The bytes of a POST of JSON."""
     content = body.encode()
     return (
-        f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
-        f"Content-Length: {len(content)}\r\n\r\n"
+        f"POST {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\n"
+        f"Content-Type: application/json\r\nContent-Length: {len(content)}\r\n\r\n"
     ).encode() + content
 
 
-def get(path: str) -> bytes:
+def get(path: str, token: str) -> bytes:
     """The bytes of a GET."""
-    return f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode()
+    return (
+        f"GET {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\n\r\n"
+    ).encode()
 
 
 def _number(headers: bytes, name: bytes) -> int:

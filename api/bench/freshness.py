@@ -29,6 +29,7 @@ def measure(stage: Stage) -> list[Row]:
     ]
     question = {
         "port": port,
+        "token": stage.badge.token(),
         "commands": commands,
         "per_second": _PER_SECOND,
         "seconds": stage.sizes.visible_s,
@@ -37,7 +38,9 @@ def measure(stage: Stage) -> list[Row]:
     stage.databases.settle()
     with (
         children.running("projector", ["api.cli", "project"], conninfo, stage.folder),
-        children.running("API", ["api.bench.server"], conninfo, stage.folder, port),
+        children.running(
+            "API", ["api.bench.server"], conninfo, stage.folder, port, stage.badge.settings
+        ),
     ):
         done = children.ask("api.bench.pace", question, stage.sizes.visible_s + _PATIENCE_S)
     taken: list[float] = done["visible_ms"]

@@ -11,13 +11,19 @@ from api.bench.posting import BenchError
 
 
 async def flood(
-    port: int, path: str, bodies: list[str], connections: int, seconds: float, status: int
+    port: int,
+    token: str,
+    path: str,
+    bodies: list[str],
+    connections: int,
+    seconds: float,
+    status: int,
 ) -> dict[str, Any]:
     """Keep `connections` busy for some seconds; answers how many requests were answered how fast.
 
     Raises `BenchError` at the first answer with another status.
     """
-    requests = [client.post(path, body) for body in bodies]
+    requests = [client.post(path, token, body) for body in bodies]
     opened = [await client.connect(port) for _ in range(connections)]
     for connection in opened:
         _check(await connection.ask(requests[0]), status)

@@ -42,7 +42,7 @@ _GROUPS = (
     ),
     _Group(
         "requests over HTTP",
-        ("http_vs_noop", "http_per_s", "noop_per_s", "bulk_api_per_s"),
+        ("http_vs_noop", "guarded_noop_vs_noop", "http_per_s", "noop_per_s", "bulk_api_per_s"),
         requests.measure,
     ),
     # Before the long log is written: the server tidies up after that for minutes.

@@ -20,9 +20,12 @@ _WARM_UP = 50
 class Pacer:
     """Connections to the API, taken and given back by one command after the other."""
 
-    def __init__(self, port: int, commands: list[tuple[str, str]]) -> None:
+    def __init__(self, port: int, token: str, commands: list[tuple[str, str]]) -> None:
         self._port = port
-        self._commands = [(client.post("/api/transfers", body), read) for body, read in commands]
+        self._token = token
+        self._commands = [
+            (client.post("/api/transfers", token, body), read) for body, read in commands
+        ]
         self._idle: deque[client.Connection] = deque()
 
     async def visible_ms(self, number: int) -> float:
@@ -34,7 +37,7 @@ class Pacer:
         posted = await connection.ask(request)
         if posted.status != _CREATED:
             raise BenchError(f"a command was answered {posted.status}: {posted.body[:200]!r}")
-        again = client.get(f"{read}?min_position={posted.position}")
+        again = client.get(f"{read}?min_position={posted.position}", self._token)
         while (shown := await connection.ask(again)).status == _NOT_YET:
             if time.perf_counter() - start > _GIVE_UP_S:
                 raise BenchError(f"a command was not visible after {_GIVE_UP_S:.0f} s")
@@ -67,13 +70,14 @@ class Pacer:
 
 async def pace(
     port: int,
+    token: str,
     commands: list[tuple[str, str]],
     per_second: int,
     seconds: float,
     least_share: float,
 ) -> dict[str, Any]:
     """Send (body, path of the read) pairs; answers the milliseconds of each."""
-    pacer = Pacer(port, commands)
+    pacer = Pacer(port, token, commands)
     await pacer.warm_up()
     return {"visible_ms": await pacer.run(per_second, seconds, least_share)}
 

@@ -32,11 +32,13 @@ def measure(stage: Stage) -> list[Row]:
     single = [body(pair) for _ in range(_BODIES)]
     batches = [batch_body(pair) for _ in range(_BATCH_BODIES)]
     seconds = stage.sizes.http_s
-    flood = partial(_flood, port, seconds)
-    with children.running("API", ["api.bench.server"], conninfo, stage.folder, port):
+    flood = partial(_flood, port, stage.badge.token(), seconds)
+    settings = stage.badge.settings
+    with children.running("API", ["api.bench.server"], conninfo, stage.folder, port, settings):
         rounds = interleave(
             {
                 "noop": partial(flood, "/api/transfers/noop", single, _CONNECTIONS, 201),
+                "guarded": partial(flood, "/api/transfers/guarded", single, _CONNECTIONS, 201),
                 "transfer": partial(flood, "/api/transfers", single, _CONNECTIONS, 201),
                 "batch": partial(
                     flood, "/api/transfers/batch", batches, _BATCH_CONNECTIONS, 200, BATCH
@@ -46,6 +48,7 @@ def measure(stage: Stage) -> list[Row]:
         )
     return [
         rounds.ratio("http_vs_noop", "transfer", "noop"),
+        rounds.ratio("guarded_noop_vs_noop", "guarded", "noop"),
         rounds.rate("http_per_s", "transfer"),
         rounds.rate("noop_per_s", "noop"),
         rounds.rate("bulk_api_per_s", "batch"),
@@ -74,6 +77,7 @@ def _transfer(source_id: UUID, destination_id: UUID) -> dict[str, str]:
 
 def _flood(
     port: int,
+    token: str,
     seconds: float,
     path: str,
     bodies: list[str],
@@ -84,6 +88,7 @@ def _flood(
     """One round: transfers per second."""
     question = {
         "port": port,
+        "token": token,
         "path": path,
         "bodies": bodies,
         "connections": connections,

@@ -27,6 +27,7 @@ SPECS = (
     Spec("bulk_vs_eventsourcing", "ratio", "the same, against plain eventsourcing", 30, 60),
     Spec("hot_vs_spread", "ratio", "one hot account, against 1,000 accounts", 0.9, 1.0),
     Spec("http_vs_noop", "ratio", "one transfer a request, against a no-op POST", 0.4, 0.7),
+    Spec("guarded_noop_vs_noop", "ratio", "the no-op with a caller, a rule and limits", 0.77, 0.9),
     Spec("rebuild_events_per_s", "events/s", "rebuild balances and entries", 60_000, 150_000),
     Spec(
         "rebuild_parallel_events_per_s", "events/s", "the same by two processes", 100_000, 200_000

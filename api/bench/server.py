@@ -1,14 +1,17 @@
-"""The API as `daybook serve` runs it, and a no-op POST beside it: `python -m api.bench.server`."""
+"""The API as `daybook serve` runs it, and two no-op POSTs beside it: `python -m api.bench.server`."""
 
 from __future__ import annotations
 
-from fastapi import Request, Response
+from fastapi import APIRouter, FastAPI, Request, Response
+from fastapi.routing import APIRoute
 
+from api.guard import Guard
 from api.models import TransferIn
-from api.routes import transfers
+from api.policies import ROUTES
 from api.server import serve
-from api.settings import load_settings
+from api.settings import Settings, load_settings
 from api.state import Running
+from api.wiring import create_app
 
 
 async def noop(request: Request, body: TransferIn, state: Running) -> Response:
@@ -20,10 +23,23 @@ def main() -> None:
     """Serve on PORT until SIGTERM."""
     settings = load_settings()
     assert settings.DATABASE_URL is not None, "the benchmark sets it"
-    routes = transfers.router.routes
-    transfers.router.add_api_route("/noop", noop, methods=["POST"], include_in_schema=False)
-    routes.insert(0, routes.pop())  # found as soon as the route that it is compared with
-    serve(settings, settings.DATABASE_URL)
+    serve(settings, settings.DATABASE_URL, with_noops)
+
+
+def with_noops(settings: Settings, conninfo: str) -> FastAPI:
+    """The API with the no-op twice: bare, and behind the same guard as the transfers."""
+    app = create_app(settings, conninfo)
+    added = APIRouter(prefix="/api/transfers")
+    for path in ("/noop", "/guarded"):
+        added.add_api_route(path, noop, methods=["POST"], include_in_schema=False)
+    routes = [route for route in app.routes if isinstance(route, APIRoute)]
+    bare, guarded = (route for route in added.routes if isinstance(route, APIRoute))
+    guarded.app = Guard(guarded.app, ROUTES["POST /api/transfers"])
+    # Found as soon as the route that they are compared with.
+    compared = next(route for route in routes if route.path == "/api/transfers")
+    place = app.routes.index(compared)
+    app.routes[place:place] = [bare, guarded]
+    return app
 
 
 if __name__ == "__main__":

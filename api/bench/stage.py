@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 
+from api.bench.badge import Badge
 from api.bench.databases import Databases
 from api.bench.posting import Poster
 from api.bench.sizes import EVENTS, Sizes
@@ -20,6 +21,7 @@ class Stage:
         self.folder = folder
         self.databases = databases
         self.sizes = sizes
+        self.badge = Badge()
         self._posters: list[Poster] = []
 
     @cached_property

@@ -14,6 +14,7 @@ from api.cli import (
     apikeys,
     audit,
     bench,
+    cache,
     config,
     doctor,
     export,
@@ -76,6 +77,7 @@ app.add_typer(
     privacy.app, name="privacy", help="Personal data: show them for a purpose, erase them."
 )
 app.add_typer(keys.app, name="keys", help="The master keys of personal data: make, rotate, list.")
+app.add_typer(cache.app, name="cache", help="What servers keep of read models: forget it.")
 doctor.add_to(app)
 bench.add_to(app)
 

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Annotated
 
+import psycopg
 import typer
 
+from api import wiring
 from api.cli.output import Json, show
 from api.cli.people import COLUMNS, Who, opened, parsed
 from api.models import Text
 from api.people_models import Purpose
+from api.settings import load_settings
+from application.privacy import month_keys
 from domain.users import DISCLOSABLE, EraseUser, NoteDisclosure
 
 app = typer.Typer(no_args_is_help=True)
@@ -49,3 +54,32 @@ def erase(
             typer.confirm(f"Erase {user_id}, for good?", abort=True, err=True)
         shown = house.masked(house.carry_out(EraseUser(user_id, why)))
     show([shown], COLUMNS, as_json=as_json)
+
+
+@app.command("forget-addresses")
+def forget_addresses(
+    before: Annotated[
+        str, typer.Option(metavar="MONTH", help="The first month that is kept, as 2026-01.")
+    ],
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+) -> None:
+    """Forget the addresses and programs that the security log has of all months before one.
+
+    What was tried, by whom and how often stays. There is no way back. Backups made before still hold
+    the keys: let them expire.
+    """
+    try:
+        month = datetime.strptime(before, "%Y-%m").replace(tzinfo=UTC)
+    except ValueError:
+        raise typer.BadParameter("write a month as 2026-01", param_hint="--before") from None
+    if not yes:
+        typer.confirm(f"Forget all addresses from before {before}, for good?", abort=True, err=True)
+    with (
+        wiring.ready_database(load_settings()) as conninfo,
+        psycopg.connect(conninfo, autocommit=True, application_name="daybook privacy") as conn,
+    ):
+        forgotten = month_keys.forget_before(conn, month, datetime.now(UTC))
+    if forgotten:
+        typer.echo(f"Forgotten: {', '.join(forgotten)}.")
+    else:
+        typer.echo(f"There was nothing to forget from before {before}.")

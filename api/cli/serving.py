@@ -15,13 +15,15 @@ from typing import Annotated
 
 import typer
 
-from api import demo, logs, wiring
+from api import demo, logs, secrets, wiring
 from api.local.errors import LocalServerError
 from api.local.postgres import EmbeddedPostgres
 from api.local.signals import StopSignals
 from api.local.supervisor import Child, Supervisor
 from api.server import check_address, serve
 from api.settings import Settings, load_settings
+from api.starting import is_loopback
+from application.people.vault import Vault
 from projections.catalogue import READ_MODELS, ReadModel
 from projections.rebuilder import Rebuilder
 from projections.runner import Runner
@@ -39,7 +41,12 @@ def add_to(app: typer.Typer) -> None:
 
 def up(
     demo_data: Annotated[
-        bool, typer.Option("--demo/--no-demo", help="Open demo accounts in an empty ledger.")
+        bool,
+        typer.Option(
+            "--demo/--no-demo",
+            help="Fill an empty ledger with demo users and accounts; never one on DATABASE_URL, in"
+            " production, or that other machines reach.",
+        ),
     ] = True,
 ) -> None:
     """Run everything here: Postgres, migrations, API and projections, until Ctrl-C.
@@ -50,6 +57,7 @@ def up(
     # Unless told: whoever starts all of it by one command reads the lines.
     settings = settings.model_copy(update={"LOG_FORMAT": settings.LOG_FORMAT or "text"})
     check_address(settings)
+    demo_data = demo_data and _is_for_looking_around(settings)
     with logs.running("up", settings), StopSignals() as signals:
         try:
             status = _up(settings, signals, demo_data=demo_data)
@@ -57,6 +65,13 @@ def up(
             status = 0
     typer.echo("Daybook has stopped.")
     raise typer.Exit(status)
+
+
+def _is_for_looking_around(settings: Settings) -> bool:
+    """Whether sample users, whose passwords everybody knows, do no harm: nobody else gets at it."""
+    return (
+        settings.DATABASE_URL is None and not settings.is_production and is_loopback(settings.HOST)
+    )
 
 
 def _up(settings: Settings, signals: StopSignals, *, demo_data: bool) -> int:
@@ -80,6 +95,8 @@ def _prepare(settings: Settings, conninfo: str, admin_url: str, *, demo_data: bo
     if demo_data:
         with wiring.make_ledger(settings, conninfo) as ledger:
             demo.fill_if_new(ledger, conninfo, tell)
+            vault = Vault.open(conninfo, secrets.master_keys(settings))
+            demo.add_users(ledger, conninfo, vault, wiring.make_hasher(settings))
 
 
 def _supervise(

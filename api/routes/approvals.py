@@ -6,7 +6,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 
-from api import views
+from api import approval_views
 from api.approval_responses import ApprovalOut, ApprovalPage, ApprovalRead
 from api.callers import caller_of
 from api.freshness import Fresh, be_fresh, be_whole, gaps
@@ -51,7 +51,7 @@ async def list_approvals(
             status=filters.status,
             maker_id=caller.owner_id or filters.maker_id,
         )
-    return json_response(page(found, views.approval_row), await gaps(state, "approvals"))
+    return json_response(page(found, approval_views.approval_row), await gaps(state, "approvals"))
 
 
 @router.get(
@@ -73,7 +73,7 @@ async def get_approval(
     if row is None or not caller_of(request).sees(row.maker_id):
         raise ProblemError("approval_not_found", approval_id=approval_id)
     await be_whole(state, "approvals", key=approval_id)
-    return tagged_response(views.approval_row(row), row.version, if_none_match)
+    return tagged_response(approval_views.approval_row(row), row.version, if_none_match)
 
 
 @router.post(

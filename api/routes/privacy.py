@@ -26,9 +26,7 @@ from projections import log
 router = APIRouter(prefix="/api/users/{user_id}", tags=["privacy"])
 
 
-@router.post(
-    "/erase", response_model=UserOut, responses=problems(400, 404, 409)
-)
+@router.post("/erase", response_model=UserOut, responses=problems(400, 404, 409))
 async def erase_user(
     request: Request, user_id: Id, state: Running, body: ReasonIn | None = None
 ) -> Response:
@@ -44,9 +42,7 @@ async def erase_user(
     response_model=DisclosedOut,
     responses={200: PRIVATE, **problems(400, 404)},
 )
-async def disclose(
-    request: Request, user_id: Id, body: DisclosureIn, state: Running
-) -> Response:
+async def disclose(request: Request, user_id: Id, body: DisclosureIn, state: Running) -> Response:
     """Show personal data of a user in clear. Who asked, for which fields and what for is an event of the
     user before the answer is given; asked again, it is another one."""
     refuse_if_match(request)

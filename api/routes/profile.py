@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from unicodedata import normalize
+from uuid import UUID
 
 from fastapi import APIRouter, Request, Response
 
@@ -64,8 +66,10 @@ async def change_password(request: Request, body: PasswordChangeIn, state: Runni
     await count_attempt(request, state, f"password {caller.user_id}")
     login = await _proved(state, body, caller.user_id)
     password = agreed_password(body.new_password, body.password_confirmation, login.role)
-    if password == body.current_password:
-        raise ProblemError("invalid_password_format", why="it is the password that you have already")
+    if normalize("NFC", password) == normalize("NFC", body.current_password):
+        raise ProblemError(
+            "invalid_password_format", why="it is the password that you have already"
+        )
     assert login.changed_at is not None, "there was a password"
     prepared = password_change(
         caller.user_id,
@@ -79,3 +83,14 @@ async def change_password(request: Request, body: PasswordChangeIn, state: Runni
     )
     answered.headers.update(NO_STORE)
     return await known_here(state, answered)
+
+
+async def _proved(state: State, body: PasswordChangeIn, user_id: UUID) -> Login:
+    """The caller, who knows the current password. Raises `invalid_credentials`."""
+    async with state.pool.connection() as conn:
+        found = await login_by_id(conn, user_id)
+    stored = None if found is None else found.password_hash
+    verdict = await state.hasher.verify(body.current_password, stored)
+    if found is None or not verdict.ok:
+        raise ProblemError("invalid_credentials", why="the current password is not that one")
+    return found

@@ -16,7 +16,7 @@ from api.state import Running
 from api.writing import json_response
 from projections import log
 from projections.histories import state_at
-from projections.sealed import hide_logged, hide_state
+from projections.sealed import hide_in, hide_logged
 
 router = APIRouter(prefix="/api/streams", tags=["streams"])
 
@@ -69,7 +69,7 @@ async def stream_state(
         version = await histories.version_then(
             conn, stream_id, when.version, when.position, when.at
         )
-        then = await hide_state(conn, await state_at(conn, stream_id, version))
-    body = histories.state_at(then)
+        then = await state_at(conn, stream_id, version)
+        body = await hide_in(conn, then.event, histories.state_at(then))
     body["as_of"] = {n: getattr(when, n) for n in ("version", "position", "at")}
     return json_response(body)

@@ -211,6 +211,7 @@ async def search(
     await be_fresh(state, "transfers", filters.min_position)
     owner_id = caller_of(request).owner_id
     account_ids = None if filters.account_id is None else [filters.account_id]
+    own: Collection[UUID] = ()
     async with state.pool.connection() as conn:
         if owner_id is not None:
             await be_fresh(state, "balances", filters.min_position)
@@ -226,7 +227,11 @@ async def search(
             recorded_from=filters.from_,
             recorded_to=filters.to,
         )
-    return json_response(page(found, views.transfer_row), await gaps(state, "transfers"))
+
+    def view(row: queries.TransferRow) -> views.Json:
+        return views.transfer_row(row, is_payer=owner_id is None or row.source_id in own)
+
+    return json_response(page(found, view), await gaps(state, "transfers"))
 
 
 class TransferAsOf(In):
@@ -269,7 +274,8 @@ async def get_transfer(
                 raise await before_start(conn, transfer_id)
         entries = await _entries(state, conn, row, shown)
         version = await queries.version_of(conn, row)
-    body = {**views.transfer_row(row), "version": version, "entries": entries}
+    shown_row = views.transfer_row(row, is_payer=row.source_id in shown)
+    body = {**shown_row, "version": version, "entries": entries}
     # Read models may be between a transfer and its entries for a moment: what is not all of it must
     # not be kept under the version's name.
     is_whole = row.status != "posted" or row.credit_position is not None

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import Field
 
+from api import kept
 from api.approval_responses import ASKED
 from api.approving import ask
 from api.callers import Caller, caller_of
@@ -32,7 +33,7 @@ from application.people.registering import registration
 from domain.users import ChangeRole, ChangeUserStatus
 from domain.versions import Expected
 from projections.users import queries
-from projections.users.queries import NEWEST_FIRST, SORT_COLUMNS, Filters
+from projections.users.queries import SORT_COLUMNS, Filters
 
 router = APIRouter(prefix="/api/users", tags=["users"])
 
@@ -60,9 +61,7 @@ async def make_user(request: Request, body: UserIn, state: Running) -> Response:
         mail_id=new_id(),
         link_for=link_for(state, user_id),
     )
-    answered = await create(
-        request, state, prepared.command, beside=prepared.beside, finish=masked
-    )
+    answered = await create(request, state, prepared.command, beside=prepared.beside, finish=masked)
     if answered.status_code == 201:
         answered.headers["Location"] = f"{router.prefix}/{user_id}"
     return answered
@@ -84,11 +83,16 @@ class UserFilters(In):
         return Filters(self.role, status, self.verified, self.from_, self.to)
 
 
-class PageOfUsers(UserFilters, Paged):
+class PageOfRole(Paged):
     sort: Annotated[
         str,
         Field(max_length=200, description=f"`field:asc` or `:desc`, of {', '.join(SORT_COLUMNS)}"),
     ] = "created_at:desc"
+    min_position: Fresh = None
+
+
+class PageOfUsers(UserFilters, PageOfRole):
+    pass
 
 
 class UsersAfter(UserFilters):
@@ -103,7 +107,7 @@ async def list_users(asked: Annotated[PageOfUsers, Query()], state: Running) -> 
     return await _page(state, asked, asked.filters())
 
 
-async def _page(state: State, asked: PageOfUsers, filters: Filters) -> Response:
+async def _page(state: State, asked: PageOfRole, filters: Filters) -> Response:
     sort = parse_sort(asked.sort, SORT_COLUMNS)
     await be_fresh(state, "users", asked.min_position)
     async with state.pool.connection() as conn:
@@ -138,13 +142,7 @@ async def user_statistics(reading: Annotated[Reading, Query()], state: Running) 
     """How many users there are, by status and by role; deleted ones count as such only."""
     await be_fresh(state, "users", reading.min_position)
     await be_whole(state, "users")
-    async with state.pool.connection() as conn:
-        return json_response(await queries.statistics(conn))
-
-
-class PageOfRole(Paged):
-    sort: Annotated[str, Field(max_length=200)] = "created_at:desc"
-    min_position: Fresh = None
+    return json_response(await kept.user_statistics(state, reading.min_position))
 
 
 @router.get("/role/{role}", response_model=UserList, responses=problems(400))
@@ -168,10 +166,10 @@ async def get_user(
 ) -> Response:
     """One user. What is personal is masked: `POST /api/users/{id}/disclosures` shows it."""
     await be_fresh(state, "users", reading.min_position, user_id)
+    row = await kept.user(state, user_id, reading.min_position)
+    if row is None:
+        raise ProblemError("user_not_found", user_id=user_id)
     async with state.pool.connection() as conn:
-        row = await queries.user(conn, user_id)
-        if row is None:
-            raise ProblemError("user_not_found", user_id=user_id)
         (body,) = await masked_rows(conn, state.vault, [row])
     return tagged_response(body, row.version, if_none_match)
 

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from psycopg import AsyncConnection, Connection, errors
 
 from application.privacy import person_keys
+from application.privacy.errors import PrivacyError
 from application.privacy.master_keys import MasterKeys
 from application.privacy.person_keys import PersonKey
 from domain.refusals import Refusal
@@ -16,6 +17,15 @@ from domain.security import key_of
 
 _FIRST_YEAR = 2000
 """No log is as old."""
+
+
+class MonthInUseError(PrivacyError):
+    """The key of the current month still seals what comes."""
+
+    def __init__(self, now: datetime) -> None:
+        super().__init__(
+            f"the key of this month still seals what comes: give {now:%Y-%m}, or a month before it"
+        )
 
 
 class MonthKey(NamedTuple):
@@ -53,11 +63,14 @@ def keep(conn: Connection[Any], masters: MasterKeys, key: PersonKey) -> None:
         raise Refusal("already_processed") from None
 
 
-def forget_before(conn: Connection[Any], month: datetime) -> list[str]:
+def forget_before(conn: Connection[Any], month: datetime, now: datetime) -> list[str]:
     """Destroy the keys of all months before that of a moment (UTC); which there were, as `2026-01`.
 
     Addresses of these months can be read by nobody from then on, except with a key out of a backup.
+    Raises `MonthInUseError` for a month after that of `now`.
     """
+    if (month.year, month.month) > (now.year, now.month):
+        raise MonthInUseError(now)
     months = {key_of(one): f"{one:%Y-%m}" for one in _months_before(month)}
     deleted = conn.execute(
         "DELETE FROM person_keys WHERE person_id = ANY(%s) RETURNING person_id", (list(months),)

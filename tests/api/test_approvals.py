@@ -413,5 +413,5 @@ def test_customers_see_their_own_and_auditors_all(
             problem_of(anna.get(path), 404, "approval_not_found")
             problem_of(anna.post(f"{path}/withdraw"), 404, "approval_not_found")
         everything = auditor.get("/api/approvals").json()["data"]
-        assert [row["id"] for row in everything[:2]] == [his["id"], hers["id"]]
+        assert {his["id"], hers["id"]} <= {row["id"] for row in everything}
         assert anna.post(f"/api/approvals/{hers['id']}/withdraw").status_code == 200

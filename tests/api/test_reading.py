@@ -77,7 +77,7 @@ def test_a_streams_events_come_in_order(bank: Bank) -> None:
     assert not rest["has_more"]
 
 
-def _events(lines: Iterator[str]) -> Generator[tuple[int, dict[str, Any]], None, None]:
+def events_of(lines: Iterator[str]) -> Generator[tuple[int, dict[str, Any]], None, None]:
     """Id and data of each event; an empty line ends one."""
     fields: dict[str, str] = {}
     for line in lines:
@@ -102,7 +102,7 @@ def test_the_event_stream_misses_and_doubles_nothing(base_url: str, bank: Bank) 
             headers = {"Last-Event-ID": str(seen[-1] if seen else start)}
             with reader.stream("GET", "/api/events/stream", headers=headers) as response:
                 assert response.headers["content-type"].startswith("text/event-stream")
-                with closing(_events(response.iter_lines())) as events:
+                with closing(events_of(response.iter_lines())) as events:
                     for _, (position, event) in zip(range(45), events, strict=False):
                         assert event["position"] == position
                         seen.append(position)
@@ -119,7 +119,7 @@ def test_the_event_stream_filters_by_topic_and_begins_where_asked(
         params: dict[str, str | int] = {"after": start, "topic": "account.opened"}
         with (
             reader.stream("GET", "/api/events/stream", params=params) as response,
-            closing(_events(response.iter_lines())) as events,
+            closing(events_of(response.iter_lines())) as events,
         ):
             assert next(events)[1]["topic"] == "account.opened"
             bank.move(bank.open("cash"), bank.open(), "1.00")

@@ -57,7 +57,7 @@ def test_nobody_chooses_his_role(visitor: httpx2.Client, role: object) -> None:
 
 @pytest.mark.parametrize("name", ["status", "verified", "active", "is_admin"])
 def test_what_is_not_known_is_refused(visitor: httpx2.Client, name: str) -> None:
-    answer = visitor.post("/api/users", json=registration(**{name: True}))
+    answer = visitor.post("/api/users", json=registration() | {name: True})
     assert problem_of(answer, 400, "unknown_fields")["details"]["fields"] == [name]
 
 
@@ -125,8 +125,10 @@ def test_the_id_may_be_the_clients_own_and_is_good_once(visitor: httpx2.Client) 
 def test_what_does_not_fit_is_refused(
     visitor: httpx2.Client, field: str, value: object, reason: str
 ) -> None:
-    more = {field: value} | ({"password_confirmation": value} if field == "password" else {})
-    problem_of(visitor.post("/api/users", json=registration(**more)), 400, reason)
+    more: dict[str, object] = {field: value} | (
+        {"password_confirmation": value} if field == "password" else {}
+    )
+    problem_of(visitor.post("/api/users", json=registration() | more), 400, reason)
 
 
 def test_a_password_is_typed_twice(visitor: httpx2.Client) -> None:

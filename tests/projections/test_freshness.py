@@ -13,6 +13,7 @@ import pytest
 from application.ledger import Ledger
 from projections import checkpoints
 from projections import freshness as module
+from projections.connecting import connect_async
 from projections.freshness import Freshness, Watermark
 from projections.log import head_position
 from tests.conftest import Database
@@ -152,6 +153,82 @@ def test_without_a_database_waits_end_in_time(database: Database) -> None:
         nowhere = database.url.replace(database.name, "not_there")
         async with Freshness(nowhere) as fresh:
             assert not await fresh.wait_for("any", 1, 0.1)
+
+    asyncio.run(run())
+
+
+def test_each_change_of_rows_is_known_and_a_move_without_is_none(
+    database: Database, ledger: Ledger, conn: psycopg.Connection[Any]
+) -> None:
+    async def run() -> None:
+        async with freshness(database) as fresh:
+            before = fresh.last_change("users")
+            opened = fresh.last_change("balances")
+            await asyncio.to_thread(open_accounts, ledger, 1)
+            head = head_position(conn)
+            for name in ("users", "balances"):
+                assert await fresh.wait_for(name, head, 60)
+            assert fresh.last_change("users") == before, "no user is in it"
+            changed = fresh.last_change("balances")
+            assert None not in (before, opened, changed)
+            assert changed > opened  # type: ignore[operator]
+            assert changed.position == head  # type: ignore[union-attr]
+
+    with running(database.url):
+        open_accounts(ledger, 1)
+        caught_up(conn)
+        asyncio.run(run())
+
+
+def test_other_tables_at_the_same_position_are_a_change(
+    database: Database, conn: psycopg.Connection[Any]
+) -> None:
+    async def run() -> None:
+        async with freshness(database) as fresh:
+            first = fresh.last_change("any")
+            move(conn, 1)
+            move(conn, 1, name="afterwards")
+            assert await fresh.wait_for("afterwards", 1, 60)
+            second = fresh.last_change("any")
+            async with await psycopg.AsyncConnection.connect(
+                database.url, autocommit=True
+            ) as other:
+                await checkpoints.renew(other, ["any"])
+            move(conn, 2, name="afterwards")
+            assert await fresh.wait_for("afterwards", 2, 60)
+            third = fresh.last_change("any")
+            assert [c and c.position for c in (first, second, third)] == [1, 1, 1]
+            assert len({first, second, third}) == 3
+            assert fresh.last_change("never heard of") is None
+
+    asyncio.run(run())
+
+
+def test_while_the_connection_is_lost_no_change_is_known(
+    database: Database, conn: psycopg.Connection[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def run() -> None:
+        async with freshness(database) as fresh:
+            before = fresh.last_change("any")
+            assert before is not None
+            lost = asyncio.Event()
+            go_on = asyncio.Event()
+
+            async def wait(conninfo: str, name: str) -> psycopg.AsyncConnection[Any]:
+                lost.set()
+                await go_on.wait()
+                return await connect_async(conninfo, name)
+
+            monkeypatch.setattr(module, "connect_async", wait)
+            end_connections(database, "daybook freshness")
+            await lost.wait()
+            assert fresh.last_change("any") is None
+            checkpoints.put(conn, "any", 1, 1)  # nobody hears of it
+            go_on.set()
+            assert await fresh.wait_for("any", 1, 60)
+            while (after := fresh.last_change("any")) is None:
+                await asyncio.sleep(0.001)
+            assert after > before
 
     asyncio.run(run())
 

@@ -6,7 +6,7 @@ import socket
 import ssl
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from ipaddress import IPv4Address
@@ -52,10 +52,8 @@ def mail_server(
                 connection, _ = listener.accept()
             except OSError:
                 return
-            try:
+            with suppress(OSError):  # the client went away
                 _Exchange(server, connection, certificate, tls_at_once).run()
-            except OSError:  # the client went away
-                pass
 
     thread = threading.Thread(target=serve, daemon=True)
     thread.start()

@@ -18,6 +18,7 @@ PROMISES = [
     "bulk_vs_eventsourcing",
     "hot_vs_spread",
     "http_vs_noop",
+    "guarded_noop_vs_noop",
     "rebuild_events_per_s",
     "rebuild_parallel_events_per_s",
     "visible_p50_ms",

@@ -10,11 +10,14 @@ from uuid import UUID, uuid4
 
 import psycopg
 import pytest
+from msgspec.structs import replace
 from psycopg import AsyncConnection
 
 from application.identity import sessions
 from application.identity.errors import TokenError
 from application.identity.sessions import ACCESS_LIFE, REFRESH_LIFE, CleanedUp, Session
+from application.ledger.companions import keep_users
+from domain.users import User
 from tests.application.identity.times import NOW, after
 from tests.conftest import Database
 from tests.projections.running import ask
@@ -103,6 +106,35 @@ def test_a_session_that_waits_for_a_change_of_the_user_does_not_begin(database: 
             begun = threads.submit(ask, database.url, sessions.start, USER, "user", NOW, NOW)
             until(lambda: watching.execute("SELECT FROM pg_locks WHERE NOT granted").fetchall())
         assert begun.result() is None
+
+
+def test_a_session_that_begins_while_its_user_is_barred_ends_with_the_others(
+    database: Database,
+) -> None:
+    put_user(database)
+    before = User(USER, 1, "user", "active", False, "an address", "a name")
+    after_it = replace(before, version=2, status="suspended")
+
+    def bar() -> None:
+        with database.connect() as conn, conn.transaction():
+            keep_users(conn, [(before, after_it)], NOW)
+
+    with (
+        database.connect() as beginning,
+        database.connect() as watching,
+        ThreadPoolExecutor() as threads,
+    ):
+        with beginning.transaction():
+            beginning.execute("SELECT FROM user_access FOR SHARE")
+            sid = uuid4()
+            beginning.execute(
+                "INSERT INTO sessions VALUES (%s, %s, %s, %s, %s, %s)",
+                (sid, USER, uuid4(), NOW, NOW, after(days=7)),
+            )
+            barred = threads.submit(bar)
+            until(lambda: watching.execute("SELECT FROM pg_locks WHERE NOT granted").fetchall())
+        barred.result()
+    assert ended(database) == {sid}
 
 
 def test_open_sessions_are_told_the_last_used_first(database: Database) -> None:

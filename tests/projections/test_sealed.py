@@ -1,0 +1,150 @@
+"""Sealed texts are hidden from whoever is shown events, and exports say which of them are erased."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+from pathlib import Path
+from random import Random
+from typing import Any, ClassVar, get_args
+from uuid import UUID, uuid4
+
+import psycopg
+import pytest
+from msgspec import Struct
+
+from application.ledger import Ledger, Submission
+from application.privacy import person_keys
+from application.privacy.master_keys import MasterKeys
+from domain.accounts import Opened
+from domain.events import Event, Recorded
+from domain.provenance import Provenance
+from domain.security import AuthenticationFailed, key_of, stream_of
+from domain.users import ChangeProfile, EraseUser, Registered, RegisterUser
+from projections.exporting.writing import Format
+from projections.sealed import hide
+from tests.conftest import Database
+from tests.projections.exporting.reading import export, exported_rows
+from tests.projections.histories import a_day, log_of, write
+from tests.projections.people import sealed
+
+MASTERS = MasterKeys(b"0123456789abcdef0123456789abcdef")
+ALICE, BOB = UUID(int=1), UUID(int=2)
+
+Conn = psycopg.Connection[Any]
+
+
+def put_key(conn: Conn, person_id: UUID) -> None:
+    person_keys.keep(conn, MASTERS, person_keys.new(person_id))
+
+
+def register(ledger: Ledger, person_id: UUID) -> None:
+    """With the key that a person has until it is erased."""
+    command = RegisterUser(person_id, sealed(Random(1)), sealed(Random(2)))
+    ledger.submit_and_wait(
+        Submission([command], Provenance("test"), beside=lambda conn: put_key(conn, person_id))
+    )
+
+
+@pytest.mark.parametrize("format", get_args(Format))
+def test_an_export_holds_no_sealed_text_before_an_erasure_or_after_it(
+    format: Format, database: Database, ledger: Ledger, tmp_path: Path
+) -> None:
+    register(ledger, ALICE)
+    register(ledger, BOB)
+    write(ledger, [ChangeProfile(ALICE, full_name=sealed(Random(3)))])
+    ids = {"Alice": str(ALICE), "Bob": str(BOB)}
+
+    def texts(folder: Path) -> dict[str, set[str]]:
+        export(database.url, folder, format)
+        for path in folder.rglob("topic=*/*/*"):
+            assert b"sealed:1:" not in path.read_bytes()
+        rows = exported_rows(folder)
+        shown = [(r["stream_id"], r["full_name"]) for r in rows["user.profile_changed"]]
+        for name in ("email", "full_name"):
+            shown += [(r["stream_id"], r[name]) for r in rows["user.registered"]]
+        assert len(shown) == 5
+        return {who: {text for id_, text in shown if id_ == ids[who]} for who in ids}
+
+    assert texts(tmp_path / "before") == {"Alice": {"[sealed]"}, "Bob": {"[sealed]"}}
+    write(ledger, [EraseUser(ALICE)])
+    assert texts(tmp_path / "after") == {"Alice": {"[erased]"}, "Bob": {"[sealed]"}}
+
+
+class Letter(Struct, frozen=True):
+    to: str
+    lines: tuple[str, ...] = ()
+
+
+class Written(Event, frozen=True):
+    topic: ClassVar[str] = "test.written"
+    letters: list[Letter]
+    notes: dict[str, list[str]]
+    author: UUID = ALICE
+
+
+def hidden(conn: Conn, *happened: tuple[UUID, Event]) -> list[Event]:
+    return [event.data for event in hide(conn, log_of(*happened))]
+
+
+def test_texts_are_hidden_however_deep_they_are(conn: Conn) -> None:
+    secret = sealed(Random(1))
+    data = Written([Letter(secret, ("dear", secret))], {"a": ["b", secret]})
+    assert hidden(conn, (ALICE, data)) == [
+        Written([Letter("[erased]", ("dear", "[erased]"))], {"a": ["b", "[erased]"]})
+    ]
+    assert data.letters[0].to == secret
+
+
+def test_all_else_stays_as_it_is(conn: Conn) -> None:
+    opened = Opened('say "sealed:1:x"', "checking", "EUR", BOB)
+    registered = Registered(sealed(Random(1)), "sealed?", "admin", BOB)
+    log = log_of((ALICE, opened), (BOB, registered))
+    first, second = hide(conn, log)
+    assert first == log[0]
+    expected = Registered("[erased]", "sealed?", "admin", BOB)
+    assert second == Recorded(
+        2, BOB, 1, "user.registered", log[1].recorded_at, expected, log[1].metadata
+    )
+
+
+def test_the_security_log_is_forgotten_month_by_month(conn: Conn) -> None:
+    failed = AuthenticationFailed("invalid_token", "GET /", address=sealed(Random(1)))
+    at = a_day(0)
+    months = [at, at + timedelta(days=31), at + timedelta(days=31, hours=1)]
+    log = [
+        Recorded(n, stream_of(moment), 1, failed.topic, moment, failed, b"{}")
+        for n, moment in enumerate(months)
+    ]
+    put_key(conn, key_of(months[1]))
+
+    def addresses(events: Sequence[Recorded]) -> list[str]:
+        return [getattr(event.data, "address", "") for event in events]
+
+    assert addresses(hide(conn, log)) == ["[erased]", "[sealed]", "[sealed]"]
+
+
+class Counting(psycopg.Connection[Any]):
+    """A connection that knows how often it was asked something."""
+
+    asked = 0
+
+    def execute(self, *args: Any, **kwargs: Any) -> psycopg.Cursor[Any]:
+        self.asked += 1
+        return super().execute(*args, **kwargs)
+
+
+def test_the_database_is_asked_once_a_batch_and_only_when_something_is_sealed(
+    database: Database, conn: Conn
+) -> None:
+    people = [uuid4() for _ in range(50)]
+    for person in people[::2]:
+        put_key(conn, person)
+    nothing = log_of((ALICE, Opened("a", "cash", "EUR")))
+    registered = log_of(*((person, Registered(sealed(Random(1)), "")) for person in people))
+    with Counting.connect(database.url, autocommit=True) as counting:
+        assert hide(counting, nothing) is nothing
+        assert counting.asked == 0
+        found = hide(counting, registered)
+        assert counting.asked == 1
+    assert [getattr(e.data, "email", "") for e in found] == ["[sealed]", "[erased]"] * 25
