@@ -6,6 +6,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from domain.sealed import is_sealed
+
 MAX_NAME = 100
 MAX_DESCRIPTION = 255
 MAX_REFERENCE = 140
@@ -24,8 +26,9 @@ _UNFIT = re.compile(rf"[{DECEIVING}\ud800-\udfff]")
 
 
 def is_fit(text: str) -> bool:
-    """Whether a text can be stored, encoded, and shown on one line as what it is."""
-    return _UNFIT.search(text) is None
+    """Whether a text can be stored, encoded, and shown on one line as what it is: not as a sealed one,
+    which it would pass for."""
+    return _UNFIT.search(text) is None and not is_sealed(text)
 
 
 def unfit_metadata_key(metadata: Mapping[Any, object]) -> str | None:

@@ -140,7 +140,11 @@ def parsed(kind: Any, value: object) -> Any:
     try:
         return TypeAdapter(kind).validate_python(value)
     except ValidationError as error:
-        raise typer.BadParameter(explain(*of_validation(error.errors()))) from None
+        reason, details = of_validation(error.errors())
+        said = explain(reason, details)
+        if "max_length" in details:
+            said += f" It takes {details['min_length']} to {details['max_length']} characters."
+        raise typer.BadParameter(said) from None
 
 
 def _uuid_or_none(text: str) -> UUID | None:

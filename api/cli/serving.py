@@ -57,7 +57,7 @@ def up(
     # Unless told: whoever starts all of it by one command reads the lines.
     settings = settings.model_copy(update={"LOG_FORMAT": settings.LOG_FORMAT or "text"})
     check_address(settings)
-    demo_data = demo_data and _is_for_looking_around(settings)
+    demo_data = demo_data and is_for_looking_around(settings)
     with logs.running("up", settings), StopSignals() as signals:
         try:
             status = _up(settings, signals, demo_data=demo_data)
@@ -67,7 +67,7 @@ def up(
     raise typer.Exit(status)
 
 
-def _is_for_looking_around(settings: Settings) -> bool:
+def is_for_looking_around(settings: Settings) -> bool:
     """Whether sample users, whose passwords everybody knows, do no harm: nobody else gets at it."""
     return (
         settings.DATABASE_URL is None and not settings.is_production and is_loopback(settings.HOST)

@@ -77,6 +77,8 @@ TABLE = {
     "GET /api/audit/proof/{position}": "admin auditor",
     "GET /api/security/events": "admin auditor",
     "GET /api/security/counters": "admin auditor",
+    "GET /api/cache": "admin auditor operator",
+    "DELETE /api/cache": "admin operator",
     "GET /api/projections": "admin auditor operator",
     "GET /api/projections/stream": "admin auditor operator",
     "GET /api/projections/{name}": "admin auditor operator",

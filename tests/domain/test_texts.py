@@ -35,3 +35,8 @@ def test_metadata_up_to_the_limits(value: object) -> None:
     assert unfit_metadata_key({"k" * 40: value}) is None
     assert unfit_metadata_key({"k" * 41: value}) == "k" * 41
     assert unfit_metadata_key({"": value}) == ""
+
+
+def test_a_text_does_not_pass_for_a_sealed_one() -> None:
+    assert not is_fit("sealed:1:AAAA")
+    assert is_fit("not sealed:1:AAAA")

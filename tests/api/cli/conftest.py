@@ -28,22 +28,27 @@ Result = subprocess.CompletedProcess[str]
 
 
 class CommandLine:
-    """Runs `daybook` in a process of its own; its output goes to pipes."""
+    """Runs `daybook` in a process of its own; its output goes to pipes, and its input is `given`."""
 
-    def __init__(self, settings: Mapping[str, str]) -> None:
+    def __init__(self, settings: Mapping[str, str], given: str = "") -> None:
         self._settings = settings
+        self._given = given
 
     @property
     def here(self) -> CommandLine:
         """The same within this process: a tenth of the time, and no other exit status."""
-        return _WithoutProcess(self._settings)
+        return _WithoutProcess(self._settings, self._given)
+
+    def given(self, text: str) -> CommandLine:
+        """The same with this to read."""
+        return type(self)(self._settings, text)
 
     def __call__(self, *arguments: object, **settings: str) -> Result:
         return subprocess.run(
             [*COMMAND, *map(str, arguments)],
             env=environment({**self._settings, **settings}),
             cwd=ROOT,
-            stdin=subprocess.DEVNULL,
+            input=self._given,
             capture_output=True,
             encoding="utf-8",
             timeout=PATIENCE_S,
@@ -75,7 +80,7 @@ class _WithoutProcess(CommandLine):
             for name, value in environment({**self._settings, **settings}).items():
                 patch.setenv(name, value)
             patch.setattr(sys, "argv", line)
-            patch.setattr(sys, "stdin", StringIO())
+            patch.setattr(sys, "stdin", StringIO(self._given))
             with pytest.raises(SystemExit) as ended:
                 run()
         assert isinstance(ended.value.code, int)

@@ -81,12 +81,12 @@ def test_it_uses_another_postgres(database: Database, folder: Path) -> None:
     theirs.mkdir()
     (theirs / "__init__.py").write_text("raise SystemExit('not what was meant')")
     with Daybook(
-        "up", "--no-demo", settings=settings_of(database) | {"PORT": str(port)}, cwd=folder
+        "up", "--demo", settings=settings_of(database) | {"PORT": str(port)}, cwd=folder
     ) as daybook:
         daybook.says("Daybook runs at")
         assert not [name for name in names(tree(daybook.pid)) if "postgres" in name]
         answer = httpx2.get(f"http://127.0.0.1:{port}/api/accounts", headers=bearer())
-        assert answer.json()["data"] == []
+        assert answer.json()["data"] == [], "no demo data where others may get at it"
         assert daybook.stop() == 0
         assert "the data stay in your database" in daybook.output
         assert demo.EXAMPLE_TRANSFER not in daybook.output

@@ -1,0 +1,138 @@
+"""Two customers who pay each other, and a third who has to do with neither."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+from uuid import uuid4
+
+import httpx2
+
+from tests.api.conftest import Bank
+from tests.support.people import bearer
+from tests.support.serving import client_of
+
+ALONE = "EUR:9000.00"
+"""FOUR_EYES_ABOVE of the servers that they meet on."""
+
+
+class Person:
+    """A customer: the API in that person's words, and what is that person's."""
+
+    def __init__(self, base_url: str, name: str) -> None:
+        self.id = uuid4()
+        self.name = f"{name} Unmistakable"
+        self.email = f"{name.lower()}.{self.id.hex}@example.com"
+        self.client = httpx2.Client(base_url=base_url, timeout=30, headers=bearer("user", self.id))
+        self.bank = Bank(self.client)
+        self.ids: list[str] = [str(self.id)]
+        self.secrets: set[str] = {self.name, self.email}
+        body = {
+            "id": str(self.id),
+            "email": self.email,
+            "full_name": self.name,
+            "password": f"{name} keeps this",
+            "password_confirmation": f"{name} keeps this",
+        }
+        assert self.client.post("/api/users", json=body).status_code == 201
+
+    def open(self) -> str:
+        name = f"{self.name}'s account {uuid4().hex}"
+        account = self.bank.open(name=name)
+        self.secrets.add(name)
+        self.ids.append(account)
+        return account
+
+    def move(self, source: str, destination: str, amount: str, **more: Any) -> str:
+        """The id of a transfer, or of the approval that it waits for."""
+        words = {
+            "description": uuid4().hex,
+            "reference": uuid4().hex,
+            "metadata": {"k": uuid4().hex},
+        }
+        answer = self.bank.move(source, destination, amount, **words, **more)
+        assert answer.status_code in (201, 202), answer.text
+        return str(answer.json()["id"])
+
+    def begin_session(self) -> None:
+        """A login and an API key."""
+        body = {"email": self.email, "password": f"{self.name.split()[0]} keeps this"}
+        answer = self.client.post("/api/auth/login", json=body)
+        assert answer.status_code == 200, answer.text
+        (session,) = self.client.get("/api/auth/sessions").json()["data"]
+        key = {"name": f"{self.name}'s key", "scopes": ["accounts:read"]}
+        issued = self.client.post("/api/api-keys", json=key)
+        assert issued.status_code == 201, issued.text
+        self.ids += [session["id"], issued.json()["id"]]
+        self.secrets.add(key["name"])  # type: ignore[arg-type]
+
+
+class World(NamedTuple):
+    """Anna and Bert pay each other; Carl has to do with neither."""
+
+    admin: Bank
+    anna: Person
+    bert: Person
+    carl: Person
+    shared: list[str]
+    """Transfers between Anna and Bert."""
+    accounts: dict[str, str]
+    """The accounts with names."""
+
+    def fresh(self, person: Person) -> list[str]:
+        """Two more accounts of a person, of which one has money."""
+        one, other = person.open(), person.open()
+        assert self.admin.move(self.accounts["cash"], one, "8000.00").status_code == 201
+        return [one, other]
+
+
+@contextmanager
+def three_customers(base_url: str) -> Iterator[World]:
+    """A world on a server that wants a second person for `ALONE`."""
+    with client_of(base_url) as client:
+        admin = Bank(client)
+        anna, bert, carl = (Person(base_url, name) for name in ("Anna", "Bert", "Carl"))
+        cash = admin.open("cash")
+        accounts = {"cash": cash}
+        for person, cents, more in (
+            (anna, ".07", ".16"),
+            (bert, ".43", ".55"),
+            (carl, ".61", ".92"),
+        ):
+            one, other = person.open(), person.open()
+            letter = person.name[0].lower()
+            accounts |= {f"{letter}1": one, f"{letter}2": other}
+            for amount in (f"7319{cents}", "5827.00"):
+                assert admin.move(cash, one, amount).status_code == 201
+            # What is a person's own.
+            person.ids.append(person.move(one, other, f"311{more}"))
+            person.ids.append(person.move(one, other, f"117{more}", pending=True))
+            person.ids.append(person.move(one, other, f"9111{more}"))  # waits for a second person
+            person.begin_session()
+        a1, b1 = accounts["a1"], accounts["b1"]
+        shared = [
+            anna.move(a1, b1, "27.19"),
+            anna.move(a1, b1, "613.17", pending=True),
+            bert.move(b1, a1, "31.23"),
+            bert.move(b1, a1, "61.77", pending=True),
+        ]
+        for person in (anna, bert, carl):
+            _learn(admin, person)
+        yield World(admin, anna, bert, carl, shared, accounts)
+        for person in (anna, bert, carl):
+            person.client.close()
+
+
+def _learn(admin: Bank, person: Person) -> None:
+    """What nobody else may see of a person's accounts and own transfers."""
+    head = admin.head()
+    for account in admin.get("/api/accounts", owner_id=str(person.id), min_position=head)["data"]:
+        person.secrets |= {account[name] for name in ("balance", "available", "held")}
+        lines = admin.get(f"/api/accounts/{account['id']}/entries", min_position=head)["data"]
+        person.secrets |= {line["balance"] for line in lines}
+        for line in lines:
+            if line["counterparty_account_id"] in person.ids:
+                person.secrets |= {line["amount"], line["description"], line["reference"]}
+    # Nothing short, which the time of day may happen to have in it.
+    person.secrets = {secret for secret in person.secrets if len(secret) > len("99.99")}
