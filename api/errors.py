@@ -17,6 +17,7 @@ from api.problems import CATALOGUE, PROBLEM_JSON, ProblemError, problem_headers,
 from api.state import correlation_of
 from application.identity.errors import HasherBusyError, TokenError
 from application.ledger import LedgerClosedError, QueueFullError, WriteFailedError
+from application.privacy.errors import PrivacyError
 from domain.catalogue import UnknownEventError
 from domain.refusals import Refusal
 from projections.log import UnreadableEventError
@@ -151,6 +152,12 @@ async def _on_outdated(request: Request, error: Exception) -> Response:
     return answer(request, "rebuild_needed", {"missing": error.diag.message_primary})
 
 
+async def _on_privacy(request: Request, error: Exception) -> Response:
+    # A missing master key is not taken for an erasure: what is sealed is there.
+    _log.error("%s", error)
+    return answer(request, "configuration_error", {})
+
+
 def install(app: FastAPI) -> None:
     """Register the handlers, one for each kind of error."""
     app.add_exception_handler(RequestValidationError, _on_validation)
@@ -158,6 +165,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(ProblemError, _on_problem)
     app.add_exception_handler(Refusal, _on_refusal)
     app.add_exception_handler(TokenError, _on_token)
+    app.add_exception_handler(PrivacyError, _on_privacy)
     app.add_exception_handler(HasherBusyError, _on_hasher_busy)
     app.add_exception_handler(QueueFullError, _on_full)
     app.add_exception_handler(LedgerClosedError, _on_closed)

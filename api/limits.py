@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from math import ceil, floor
 from typing import Any
 
 from limits import RateLimitItem, parse
-from limits.aio.storage import MemoryStorage, RedisStorage
+from limits.aio.storage import RedisStorage
 from msgspec import Struct
 from redis.asyncio import ConnectionPool
 
 from api.problems import ProblemError
 from api.shared_redis import DEAD_S, PATIENCE_S, RedisAwayError, SharedRedis
+from api.sliding_windows import SlidingWindows
 
 _log = logging.getLogger("daybook.limits")
-
-_SWEEP_S = 5.0
 
 
 class Rates(Struct, frozen=True):
@@ -83,8 +80,8 @@ class Limiter:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._items = _items(rates)
+        self._here = SlidingWindows()
         self._redis = None
-        self._storage: MemoryStorage | RedisStorage = _Memory()
         if storage_url is not None:
             self._redis = SharedRedis(storage_url, _warn, patience_s=patience_s, clock=clock)
             self._storage = _on_redis(self._redis.pool)
@@ -98,7 +95,9 @@ class Limiter:
         if item is None:
             return _UNCOUNTED
         if self._redis is None:
-            return await self._count(item, kind, key)
+            now = time.time()
+            counted = self._here.hit(f"{kind}/{key}", item.amount, item.get_expiry(), now)
+            return _verdict(item, kind, *counted)
         try:
             return await self._redis.ask(lambda: self._count(item, kind, key))
         except RedisAwayError:
@@ -122,23 +121,24 @@ class Limiter:
         if current:
             # Its counter is kept for one more window than it counts in.
             waits_s.append(max(current_ttl_s - window_s, 0.0))
-        wait_s = min(waits_s, default=0.0)
-        return Verdict(
-            allowed,
-            item.amount,
-            max(0, item.amount - used) if allowed else 0,
-            time.time() + wait_s,
-            window_s,
-            max(1, ceil(wait_s)),
-            _POLICIES[kind],
-        )
+        return _verdict(item, kind, allowed, used, min(waits_s, default=0.0))
 
     async def close(self) -> None:
-        """Let go of connections and of the task that looks for what is over."""
-        if isinstance(self._storage, _Memory):
-            await self._storage.stop()
+        """Let go of connections."""
         if self._redis is not None:
             await self._redis.close()
+
+
+def _verdict(item: RateLimitItem, kind: str, allowed: bool, used: int, wait_s: float) -> Verdict:
+    return Verdict(
+        allowed,
+        item.amount,
+        max(0, item.amount - used) if allowed else 0,
+        time.time() + wait_s,
+        item.get_expiry(),
+        max(1, ceil(wait_s)),
+        _POLICIES[kind],
+    )
 
 
 def _warn(why: str) -> None:
@@ -187,28 +187,6 @@ def _items(rates: Rates) -> dict[str, RateLimitItem]:
         "login_address": rates.login_per_address,
     }
     return {kind: parse(text) for kind, text in texts.items() if text is not None}
-
-
-class _Memory(MemoryStorage):
-    """Looks every few seconds for what is over; the library's own does with every hit, at all keys."""
-
-    async def incr(self, key: str, expiry: float, amount: int = 1) -> int:
-        if self.timer is None or self.timer.done():
-            self.timer = asyncio.create_task(self._sweep())
-        return await super().incr(key, expiry, amount)
-
-    async def _sweep(self) -> None:
-        while self.expirations:
-            await asyncio.sleep(_SWEEP_S)
-            now = time.time()
-            for key in [key for key, until in self.expirations.items() if until <= now]:
-                await self.clear(key)
-
-    async def stop(self) -> None:
-        if self.timer is not None:
-            self.timer.cancel()
-            with suppress(asyncio.CancelledError):
-                await self.timer
 
 
 def _on_redis(pool: ConnectionPool) -> RedisStorage:

@@ -200,6 +200,7 @@ CATALOGUE: dict[str, Problem] = {
     "outcome_unknown": _later("Outcome unknown", "The database went away during the commit: send the same request with the same id or Idempotency-Key; it has its effect once."),
     "version_behind": _later("Server is behind", "The ledger has an event that this server does not know: deploy the version that wrote it."),
     "shutting_down": _later("Shutting down", "The server is stopping: try again."),
+    "configuration_error": Problem(500, "system", "Server not set up rightly", "The server lacks what opens this: its operator looks at `daybook keys list` and `daybook config check`.", retryable=True),
     "internal_server_error": Problem(500, "system", "Internal error", "Nothing is known to be wrong with your request. The correlation id finds the cause in the log.", retryable=True),
 }  # fmt: skip
 """Reason -> what it means. Every error that the API answers has its row here."""

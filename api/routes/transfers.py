@@ -257,14 +257,13 @@ async def get_transfer(
     await be_fresh(state, "transfers", when.min_position)
     await be_fresh(state, "entries", when.min_position)
     is_past = when.at is not None or when.position is not None
+    caller = caller_of(request)
     async with state.pool.connection() as conn:
+        row, shown = await _in_reach(conn, caller, transfer_id)
         if is_past:
             then = await position_then(conn, when.position, when.at)
             await be_fresh(state, "transfers", then)
-        row = await queries.transfer(conn, transfer_id)
-        shown = await _accounts_in_reach(conn, caller_of(request), row)
-        if caller_of(request).owner_id is not None and not shown:
-            raise ProblemError("transfer_not_found", transfer_id=transfer_id)
+            row, shown = await _in_reach(conn, caller, transfer_id)
         await be_whole(state, "transfers", key=transfer_id, to=then if is_past else None)
         if row is None:
             raise ProblemError("transfer_not_found", transfer_id=transfer_id)
@@ -284,16 +283,21 @@ async def get_transfer(
     return tagged_response(body, version, if_none_match)
 
 
-async def _accounts_in_reach(
-    conn: AsyncConnection[Any], caller: Caller, row: queries.TransferRow | None
-) -> set[UUID]:
-    """Those of a transfer's two accounts that the caller may look into."""
-    if row is None:
-        return set()
-    both = {row.source_id, row.destination_id}
-    if caller.owner_id is None:
-        return both
-    return {id_ for id_, owner_id in (await owners(conn, both)).items() if caller.sees(owner_id)}
+async def _in_reach(
+    conn: AsyncConnection[Any], caller: Caller, transfer_id: UUID
+) -> tuple[queries.TransferRow | None, set[UUID]]:
+    """A transfer, and those of its two accounts that the caller may look into.
+
+    Raises `transfer_not_found` when the caller may look into certain ones only, and into none of these.
+    """
+    row = await queries.transfer(conn, transfer_id)
+    shown = set() if row is None else {row.source_id, row.destination_id}
+    if caller.owner_id is not None:
+        found = await owners(conn, shown) if shown else {}
+        shown = {id_ for id_, owner_id in found.items() if caller.sees(owner_id)}
+        if not shown:
+            raise ProblemError("transfer_not_found", transfer_id=transfer_id)
+    return row, shown
 
 
 async def _entries(

@@ -45,9 +45,7 @@ class ApiKey(NamedTuple):
     revoked_at: datetime | None
 
 
-_SELECT = (
-    "SELECT id, user_id, hint, name, scopes, created_at, expires_at, revoked_at FROM api_keys"
-)
+_SELECT = "SELECT id, user_id, hint, name, scopes, created_at, expires_at, revoked_at FROM api_keys"
 
 
 def new_key() -> NewKey:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 import psycopg
-from psycopg import AsyncConnection, Connection
+from psycopg import AsyncConnection
 
 from application.privacy import person_keys, service_keys
 from application.privacy.blind_index import BlindIndex
@@ -83,11 +83,6 @@ class Vault:
         """Who has this address, None when nobody has."""
         cursor = await conn.execute(_LOGIN, (self.index.email(email),))
         row = await cursor.fetchone()
-        return None if row is None else Login(*row)
-
-    def login_of_sync(self, conn: Connection[Any], email: str) -> Login | None:
-        """As `login_of`."""
-        row = conn.execute(_LOGIN, (self.index.email(email),)).fetchone()
         return None if row is None else Login(*row)
 
 

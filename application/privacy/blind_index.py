@@ -35,7 +35,8 @@ class BlindIndex:
         """HMAC-SHA256 of all parts, each after its length: no two lists of parts are written alike."""
         mac = hmac.new(self._key, digestmod="sha256")
         for part in parts:
-            raw = part.encode() if isinstance(part, str) else part
+            # Half a character may come out of JSON; it is as good as any in what nobody has.
+            raw = part.encode("utf-8", "surrogatepass") if isinstance(part, str) else part
             mac.update(len(raw).to_bytes(_LENGTH_BYTES, "big") + raw)
         return mac.digest()
 

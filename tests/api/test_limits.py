@@ -9,7 +9,6 @@ from collections.abc import Awaitable, Callable, Iterator
 
 import pytest
 
-from api import limits
 from api.edge import EdgeOptions
 from api.limits import Limiter, Rates, Verdict, details_of, headers_of, refuse_beyond
 from api.problems import ProblemError
@@ -191,21 +190,6 @@ def test_a_redis_that_hangs_is_given_up_and_then_left_alone() -> None:
         await server.wait_closed()
 
     asyncio.run(play())
-
-
-def test_memory_forgets_what_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(limits, "_SWEEP_S", 0.001)
-
-    async def scene(limiter: Limiter) -> None:
-        storage = limiter._storage
-        assert isinstance(storage, limits._Memory)
-        for number in range(50):
-            await limiter.hit("address", f"{number}")
-        assert storage.storage
-        while storage.storage or storage.expirations or storage.locks:
-            await asyncio.sleep(0.001)
-
-    counting(None, scene, Rates(per_address="10/second"))
 
 
 @pytest.mark.parametrize("url", ["memcached://localhost", "localhost:6379", "http://localhost"])

@@ -8,10 +8,11 @@ from uuid import UUID
 import httpx2
 import pytest
 
+from application.identity import access
 from tests.api.conftest import Bank, Json, problem_of, some_id
 from tests.conftest import Database
 from tests.support.people import bearer
-from tests.support.serving import client_of
+from tests.support.serving import client_of, serving
 from tests.support.staff import STAFF_PASSWORD, as_user, make, user_body
 from tests.support.visitors import log_in, new_email, refresh, try_login, visiting
 
@@ -363,3 +364,32 @@ def test_an_account_is_no_user(client: httpx2.Client, bank: Bank) -> None:
     problem_of(answer, 404, "user_not_found")
     answer = client.get(f"/api/users/{account}/disclosures", headers=bearer())
     problem_of(answer, 404, "user_not_found")
+
+
+def test_this_server_does_not_wait_until_it_is_told(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where no news come in, it knows all the same what it has done itself."""
+    monkeypatch.setattr(access, "CHANNEL", "where_nobody_speaks")
+    monkeypatch.setattr(access, "_POLL_S", 3600.0)
+    monkeypatch.setattr(access, "_CURRENT_S", 3600.0)
+    with serving(database.url) as url, client_of(url) as admin:
+        user = make(admin)
+        path = f"/api/users/{user['id']}"
+        with as_user(url, user) as person:
+            body = {"name": "k", "scopes": ["accounts:read"]}
+            key = person.post("/api/api-keys", json=body).json()
+            program = {"X-API-Key": key["key"]}
+            assert httpx2.get(f"{url}/api/accounts", headers=program).status_code == 200
+            assert person.delete(f"/api/api-keys/{key['id']}").status_code == 200
+            refused = httpx2.get(f"{url}/api/accounts", headers=program)
+            problem_of(refused, 401, "invalid_api_key")
+            assert admin.post(f"{path}/suspend").status_code == 200
+            problem_of(person.get("/api/profile"), 401, "token_revoked")
+            assert admin.post(f"{path}/activate").status_code == 200
+            assert person.get("/api/profile").status_code == 200
+            assert admin.put(path, json={"status": "SUSPENDED"}).status_code == 200
+            problem_of(person.get("/api/profile"), 401, "token_revoked")
+            assert admin.post(f"{path}/activate").status_code == 200
+            assert admin.delete(path).status_code == 200
+            problem_of(person.get("/api/profile"), 401, "token_revoked")

@@ -17,6 +17,9 @@ ALONE = "EUR:9000.00"
 """FOUR_EYES_ABOVE of the servers that they meet on."""
 
 
+KINDS = ("user", "account", "transfer", "approval", "session", "key")
+
+
 class Person:
     """A customer: the API in that person's words, and what is that person's."""
 
@@ -26,7 +29,8 @@ class Person:
         self.email = f"{name.lower()}.{self.id.hex}@example.com"
         self.client = httpx2.Client(base_url=base_url, timeout=30, headers=bearer("user", self.id))
         self.bank = Bank(self.client)
-        self.ids: list[str] = [str(self.id)]
+        self.things: dict[str, list[str]] = {kind: [] for kind in KINDS} | {"user": [str(self.id)]}
+        """Ids by kind."""
         self.secrets: set[str] = {self.name, self.email}
         body = {
             "id": str(self.id),
@@ -37,16 +41,20 @@ class Person:
         }
         assert self.client.post("/api/users", json=body).status_code == 201
 
+    @property
+    def ids(self) -> list[str]:
+        return [id_ for ids in self.things.values() for id_ in ids]
+
     def open(self) -> str:
         name = f"{self.name}'s account {uuid4().hex}"
         account = self.bank.open(name=name)
         self.secrets.add(name)
-        self.ids.append(account)
+        self.things["account"].append(account)
         return account
 
     def move(self, source: str, destination: str, amount: str, **more: Any) -> str:
         """The id of a transfer, or of the approval that it waits for."""
-        words = {
+        words: dict[str, Any] = {
             "description": uuid4().hex,
             "reference": uuid4().hex,
             "metadata": {"k": uuid4().hex},
@@ -64,7 +72,8 @@ class Person:
         key = {"name": f"{self.name}'s key", "scopes": ["accounts:read"]}
         issued = self.client.post("/api/api-keys", json=key)
         assert issued.status_code == 201, issued.text
-        self.ids += [session["id"], issued.json()["id"]]
+        self.things["session"].append(session["id"])
+        self.things["key"].append(issued.json()["id"])
         self.secrets.add(key["name"])  # type: ignore[arg-type]
 
 
@@ -106,9 +115,10 @@ def three_customers(base_url: str) -> Iterator[World]:
             for amount in (f"7319{cents}", "5827.00"):
                 assert admin.move(cash, one, amount).status_code == 201
             # What is a person's own.
-            person.ids.append(person.move(one, other, f"311{more}"))
-            person.ids.append(person.move(one, other, f"117{more}", pending=True))
-            person.ids.append(person.move(one, other, f"9111{more}"))  # waits for a second person
+            person.things["transfer"].append(person.move(one, other, f"311{more}"))
+            held = person.move(one, other, f"117{more}", pending=True)
+            person.things["transfer"].append(held)
+            person.things["approval"].append(person.move(one, other, f"9111{more}"))
             person.begin_session()
         a1, b1 = accounts["a1"], accounts["b1"]
         shared = [

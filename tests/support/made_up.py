@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from hypothesis import strategies as st
@@ -36,9 +37,9 @@ def operations(description: Json) -> dict[str, Json]:
 
 
 class MakerUp:
-    """Makes requests up. Where an id belongs, it is one of `ids`."""
+    """Makes requests up. Where an id belongs, it is one of `ids`, given the name of the place."""
 
-    def __init__(self, description: Json, ids: st.SearchStrategy[str]) -> None:
+    def __init__(self, description: Json, ids: Callable[[str], st.SearchStrategy[str]]) -> None:
         self._schemas = description.get("components", {}).get("schemas", {})
         self._operations = operations(description)
         self._ids = ids
@@ -83,7 +84,7 @@ class MakerUp:
             return st.sampled_from(schema["enum"])
         match schema.get("type"):
             case "string":
-                return self._string(schema)
+                return self._string(schema, name)
             case "integer":
                 return st.integers(max(schema.get("minimum", 0), 0), 40)
             case "boolean":
@@ -94,10 +95,10 @@ class MakerUp:
                 return self._object(schema)
         return st.none()
 
-    def _string(self, schema: Json) -> st.SearchStrategy[str]:
+    def _string(self, schema: Json, name: str) -> st.SearchStrategy[str]:
         match schema.get("format"):
             case "uuid":
-                return self._ids
+                return self._ids(name)
             case "date-time":
                 return st.sampled_from(["2020-02-02", "2026-01-01T12:00:00Z", "2150-01-01"])
             case "email":
@@ -106,7 +107,7 @@ class MakerUp:
                 return st.just("three words and 1")
         if "[0-9]" in schema.get("pattern", ""):
             return st.sampled_from(["1.00", "2.00", "9000.00", "20000.00"])
-        return st.one_of(st.sampled_from(["a text", "another text"]), self._ids)
+        return st.one_of(st.sampled_from(["a text", "another text"]), self._ids(name))
 
     def _object(self, schema: Json) -> st.SearchStrategy[Json]:
         required = schema.get("required", ())

@@ -37,7 +37,7 @@ ELSEWHERE = {
 }  # fmt: skip
 """Commands with tests of their own."""
 
-WITH_THEIR_FEATURE = {"audit", "cache", "import", "keys"}
+WITH_THEIR_FEATURE = {"apikeys", "audit", "cache", "import", "keys", "privacy", "users"}
 """Groups that are tested beside what they start."""
 
 
