@@ -7,11 +7,33 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
+from api.description_links import link
+from api.description_parts import HEADERS, complete
 from api.policies import PUBLIC, ROUTES
 from api.responses import ProblemOut, problems
 from domain.policies import RULES
 
 _FRAMEWORKS_OWN = ("HTTPValidationError", "ValidationError")
+
+_NAMES = {
+    "GET /api/transfers": "search_transfers",
+    "GET /api/audit": "search_audit",
+    "GET /api/audit/correlations/{correlation_id}": "get_correlation",
+    "GET /api/security/events": "list_security_events",
+    "GET /api/health": "get_health",
+    "GET /api/health/live": "get_liveness",
+    "GET /api/health/ready": "get_readiness",
+    "GET /api/health/detailed": "get_health_in_detail",
+    "POST /api/transfers/{transfer_id}/reverse": "reverse_transfer",
+    "POST /api/approvals/{approval_id}/approve": "approve_approval",
+    "POST /api/approvals/{approval_id}/reject": "reject_approval",
+    "POST /api/approvals/{approval_id}/withdraw": "withdraw_approval",
+    "POST /api/api-keys": "issue_api_key",
+    "GET /api/api-keys": "list_api_keys",
+    "GET /api/api-keys/{key_id}": "get_api_key",
+    "DELETE /api/api-keys/{key_id}": "revoke_api_key",
+}
+"""Operations that their functions' names do not tell apart, or not well; clients are made with these."""
 
 _SCHEMES = {
     "session": {
@@ -50,12 +72,22 @@ def _described(app: FastAPI) -> dict[str, Any]:
     problem = ProblemOut.model_json_schema(ref_template="#/components/schemas/{model}")
     schemas.update(problem.pop("$defs"))
     schemas["ProblemOut"] = problem
-    description["components"]["securitySchemes"] = _SCHEMES
+    description["components"] |= {"securitySchemes": _SCHEMES, "headers": HEADERS}
     for path, operations in description["paths"].items():
         for method, operation in operations.items():
+            name = f"{method.upper()} {path}"
+            operation["operationId"] = _operation_id(operation, name)
             _describe_operation(operation)
-            _describe_rule(operation, ROUTES[f"{method.upper()} {path}"])
+            _describe_rule(operation, ROUTES[name])
+            complete(name, operation)
+    link(description)
     return description
+
+
+def _operation_id(operation: dict[str, Any], name: str) -> str:
+    """The name of the route's function, from which the framework makes its titles."""
+    plain: str = operation["summary"].lower().replace(" ", "_")
+    return _NAMES.get(name, plain)
 
 
 def _describe_rule(operation: dict[str, Any], action: str) -> None:

@@ -114,7 +114,7 @@ def moment(value: object, *, end_of_day: bool = False) -> datetime:
             at = datetime.combine(at.date(), time.min, UTC) + timedelta(days=1)
     except (ValueError, OverflowError):
         raise problem("invalid_datetime_format") from None
-    if not _FIRST_YEAR <= at.year <= _LAST_YEAR:
+    if not _FIRST_YEAR <= parsed.year <= _LAST_YEAR:
         raise problem("invalid_datetime_format", years=f"{_FIRST_YEAR} to {_LAST_YEAR}")
     return at
 
@@ -166,7 +166,7 @@ Amount = Annotated[
 Moment = Annotated[
     datetime,
     BeforeValidator(moment),
-    Field(description="RFC 3339, or a date; without an offset it is UTC"),
+    Field(description="RFC 3339, or a date, of the years 1900 to 2200; without an offset it is UTC"),
 ]
 EndMoment = Annotated[
     datetime,
@@ -267,20 +267,17 @@ class ConditionIn(In):
         return Condition(self.account_id, *wanted)
 
 
+_A_TRANSFER = {
+    "source_account_id": "0d4f7a52-11aa-4c55-9a4e-0a6b2f1c7e01",
+    "destination_account_id": "0d4f7a52-11aa-4c55-9a4e-0a6b2f1c7e02",
+    "amount": "12.50",
+    "currency": "EUR",
+    "description": "Lunch",
+}
+
+
 class TransferIn(In):
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {
-                    "source_account_id": "0d4f7a52-11aa-4c55-9a4e-0a6b2f1c7e01",
-                    "destination_account_id": "0d4f7a52-11aa-4c55-9a4e-0a6b2f1c7e02",
-                    "amount": "12.50",
-                    "currency": "EUR",
-                    "description": "Lunch",
-                }
-            ]
-        }
-    )
+    model_config = ConfigDict(json_schema_extra={"examples": [_A_TRANSFER]})
     id: Id | None = None
     source_account_id: Id
     destination_account_id: Id
@@ -329,6 +326,9 @@ class AmountIn(In):
 class BatchIn(In):
     """Each transfer is checked by itself: a bad one is refused in its place, the others go on."""
 
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"transfers": [_A_TRANSFER], "linked": True}]}
+    )
     transfers: Annotated[
         list[Any],
         Field(

@@ -80,7 +80,13 @@ Purpose = Annotated[
 DisclosableField = Annotated[str, one_of("invalid_request", DISCLOSABLE), enum(DISCLOSABLE)]
 Scope = Annotated[str, one_of("invalid_scope", SCOPES), enum(SCOPES)]
 _DECIDED_BY_OTHERS = frozenset({"role", "status", "active", "verified", "suspended", "deleted"})
-RefreshToken = Annotated[str, BeforeValidator(_check_refresh_token)]
+RefreshToken = Annotated[
+    str,
+    BeforeValidator(_check_refresh_token),
+    Field(json_schema_extra={"pattern": f"^{_JWT.pattern}$"}),
+]
+_A_TOKEN = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiI0NzExIn0.c2lnbmVk"  # noqa: S105 - an example, of nobody
+"""What tokens look like, for the API's description."""
 
 
 def agreed_password(password: str, confirmation: str, role: str) -> str:
@@ -106,7 +112,6 @@ class RegistrationIn(In):
             ]
         }
     )
-    id: Id | None = None
     email: Email
     full_name: FullName
     password: NewPassword
@@ -124,14 +129,17 @@ class LoginIn(In):
 
 
 class RefreshIn(In):
+    model_config = ConfigDict(json_schema_extra={"examples": [{"refresh_token": _A_TOKEN}]})
     refresh_token: RefreshToken
 
 
 class LogoutIn(In):
+    model_config = ConfigDict(json_schema_extra={"examples": [{}]})
     refresh_token: RefreshToken | None = None
 
 
 class LinkIn(In):
+    model_config = ConfigDict(json_schema_extra={"examples": [{"token": _A_TOKEN}]})
     token: Annotated[str, Field(repr=False)]
 
 
@@ -151,6 +159,7 @@ class UserIn(RegistrationIn):
             ]
         }
     )
+    id: Id | None = None
     role: UserRole = "user"
 
 
@@ -179,6 +188,17 @@ class ProfileIn(In):
 
 
 class PasswordChangeIn(In):
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "current_password": "three words and 1",
+                    "new_password": "four words and a 2",
+                    "password_confirmation": "four words and a 2",
+                }
+            ]
+        }
+    )
     current_password: Password
     new_password: NewPassword
     password_confirmation: NewPassword

@@ -25,6 +25,14 @@ _NOTHING_YET = (
 
 _LINES = WithJsonSchema({"type": "string"})
 """A header may come in several lines, which are one list; for the description it is one text."""
+_ETAGS = WithJsonSchema(
+    {
+        "type": "string",
+        "pattern": r'^\*$|^(W/)?"[!#-~]*"(, (W/)?"[!#-~]*")*$',
+        "examples": ['"3"', "*"],
+    }
+)
+"""The same where it is refused when it is malformed."""
 
 
 def etag(version: int) -> str:
@@ -46,7 +54,7 @@ async def _expected_versions(
             description="ETags of the versions that this is decided on, or `*`: answered with 412, and"
             " nothing is written, when it has another version by now. Weak ETags match nothing.",
         ),
-        _LINES,
+        _ETAGS,
     ] = None,
 ) -> Expected:
     """Raises `invalid_if_match`. What is no version of ours is well-formed, and matches nothing."""

@@ -169,8 +169,8 @@ def entry_row(row: EntryRow, currency: str) -> Json:
 
 
 def transfer_row(row: TransferRow, *, is_payer: bool = True) -> Json:
-    """A transfer as the read model has it. Who is paid is not told what was asked for: where less
-    moved, that was all that the payer had."""
+    """A transfer as the read model has it. Who is paid is not told what was asked for (where less moved,
+    that was all that the payer had), nor the payer's own notes."""
     return {
         "id": row.id,
         "status": row.status,
@@ -183,7 +183,7 @@ def transfer_row(row: TransferRow, *, is_payer: bool = True) -> Json:
         "description": row.description,
         "reference": row.reference,
         "effective_at": row.effective_at or row.recorded_at,
-        "metadata": row.metadata,
+        "metadata": row.metadata if is_payer else {},
         "expires_at": row.expires_at,
         "reverses": row.reverses,
         "reason": row.reason,

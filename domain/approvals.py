@@ -184,17 +184,21 @@ def approve(
     approval: Approval | None, command: Approve, user_of: UserOf, now: datetime
 ) -> Approved:
     """Refuses: `approval_not_found`, `precondition_failed`, `approval_not_pending`,
-    `approval_expired`, `cannot_approve_own`. A role's own bearer does not agree to it either, and
-    nobody in the maker's line of registrations: whoever registers somebody can act as that somebody.
+    `approval_expired`, `cannot_approve_own`. A role's own bearer does not agree to it either, and nobody
+    who has a registrar with the maker in common: whoever registers two can act as both.
     """
     there = _pending(approval, command.approval_id, command.expected_versions)
     maker_id, checker_id = there.requested.maker_id, command.checker_id
     role_change = there.requested.role_change
     if checker_id in (maker_id, role_change and role_change.user_id):
         raise Refusal("cannot_approve_own", approval_id=there.id)
-    if maker_id in line(checker_id, user_of) or checker_id in line(maker_id, user_of):
+    in_common = set(line(checker_id, user_of)).intersection(line(maker_id, user_of))
+    if in_common:
         raise Refusal(
-            "cannot_approve_own", approval_id=there.id, why="one of the two registered the other"
+            "cannot_approve_own",
+            approval_id=there.id,
+            why="one person registered both, or one the other, and could act as either",
+            registered_by=sorted(map(str, in_common)),
         )
     if now >= there.requested.expires_at:
         raise Refusal(

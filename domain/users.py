@@ -135,6 +135,8 @@ class User(Struct, frozen=True):
     registered_by: UUID | None = None
     api_keys: frozenset[UUID] = frozenset()
     """Those that were issued and not revoked."""
+    barred: int = 0
+    """How often what the user may do was changed: each time the sessions of before end."""
 
     @property
     def is_erased(self) -> bool:
@@ -161,13 +163,13 @@ def _after(user: User, event: Event) -> User:
         case EmailVerified():
             return replace(user, verified=True)
         case RoleChanged(role=role):
-            return replace(user, role=role)
+            return replace(user, role=role, barred=user.barred + 1)
         case Suspended():
-            return replace(user, status="suspended")
+            return replace(user, status="suspended", barred=user.barred + 1)
         case Activated():
             return replace(user, status="active")
         case Deleted():
-            return replace(user, status="deleted")
+            return replace(user, status="deleted", barred=user.barred + 1)
         case Erased():
             return replace(user, email=ERASED, full_name=ERASED)
         case ApiKeyIssued(key_id=key_id):

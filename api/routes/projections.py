@@ -8,7 +8,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Response
 from fastapi.sse import EventSourceResponse, ServerSentEvent
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from api import views
 from api.models import Id, In
@@ -71,6 +71,7 @@ async def get_projection(name: str, state: Running) -> Response:
 class RebuildIn(In):
     """How to rebuild. `accept_differences` swaps even when rows differ from the live ones."""
 
+    model_config = ConfigDict(json_schema_extra={"examples": [{"parallel": 2}]})
     accept_differences: bool = False
     parallel: Annotated[int, Field(ge=1, le=64)] = 1
     throttle: Annotated[int | None, Field(ge=1, le=10_000_000)] = None
@@ -124,6 +125,7 @@ _route(
 class RetryIn(In):
     """Which key to retry; all of them without one."""
 
+    model_config = ConfigDict(json_schema_extra={"examples": [{}]})
     key: Id | None = None
 
 

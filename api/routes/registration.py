@@ -42,7 +42,8 @@ async def register(request: Request, body: RegistrationIn, state: Running) -> Re
         raise ProblemError("forbidden", why="who uses this is registered by its administrators")
     await count_attempt(request, state)
     password = agreed_password(body.password, body.password_confirmation, "user")
-    user_id = body.id or new_id()
+    # Not of the client's choice: whose accounts these are is told by such ids.
+    user_id = new_id()
     prepared = registering.registration(
         state.vault,
         user_id,

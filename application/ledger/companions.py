@@ -62,7 +62,8 @@ def keep_users(
     for before, user in changes:
         if (
             isinstance(before, User)
-            and (before.role, before.status) == (user.role, user.status)
+            # Not only what is different: a suspension may be over in the same batch.
+            and (before.role, before.status, before.barred) == (user.role, user.status, user.barred)
             and not user.is_erased
         ):
             continue

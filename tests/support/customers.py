@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import httpx2
 
@@ -24,22 +24,25 @@ class Person:
     """A customer: the API in that person's words, and what is that person's."""
 
     def __init__(self, base_url: str, name: str) -> None:
-        self.id = uuid4()
         self.name = f"{name} Unmistakable"
-        self.email = f"{name.lower()}.{self.id.hex}@example.com"
+        self.email = f"{name.lower()}.{uuid4().hex}@example.com"
+        self.id = self._register(base_url, f"{name} keeps this")
         self.client = httpx2.Client(base_url=base_url, timeout=30, headers=bearer("user", self.id))
         self.bank = Bank(self.client)
         self.things: dict[str, list[str]] = {kind: [] for kind in KINDS} | {"user": [str(self.id)]}
         """Ids by kind."""
         self.secrets: set[str] = {self.name, self.email}
+
+    def _register(self, base_url: str, password: str) -> UUID:
         body = {
-            "id": str(self.id),
             "email": self.email,
             "full_name": self.name,
-            "password": f"{name} keeps this",
-            "password_confirmation": f"{name} keeps this",
+            "password": password,
+            "password_confirmation": password,
         }
-        assert self.client.post("/api/users", json=body).status_code == 201
+        answer = httpx2.post(f"{base_url}/api/users", json=body, timeout=30)
+        assert answer.status_code == 201, answer.text
+        return UUID(answer.json()["id"])
 
     @property
     def ids(self) -> list[str]:

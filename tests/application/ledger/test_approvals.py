@@ -228,11 +228,12 @@ def test_who_was_registered_by_the_maker_is_no_second_person(
     child = registered(ledger, by=maker, role="admin")
     grandchild = registered(ledger, by=child, role="admin")
     sibling = registered(ledger, by=root, role="admin")
+    stranger = registered(ledger, role="admin")
     approval_id = asked(ledger, pay(source, destination, 60), maker)
     that: Ledger = request.getfixturevalue(writer)
-    for who in (maker, child, grandchild, root):
+    for who in (maker, child, grandchild, root, sibling):
         assert refusal(that, Approve(approval_id, who)).reason == "cannot_approve_own"
-    accepted(that, Approve(approval_id, sibling))
+    accepted(that, Approve(approval_id, stranger))
 
 
 def test_of_several_who_agree_at_once_one_does(

@@ -182,15 +182,13 @@ def test_there_and_back_again_in_one_transaction_ends_what_had_to_end(
     ledger: Ledger, admin: psycopg.Connection[Any]
 ) -> None:
     user_id = registered(ledger)
-    furnish(admin, user_id)
+    session_id = furnish(admin, user_id)
     done = submit(
-        ledger,
-        ChangeUserStatus(user_id, "suspended"),
-        ChangeRole(user_id, "support"),
-        ChangeUserStatus(user_id, "active"),
+        ledger, ChangeUserStatus(user_id, "suspended"), ChangeUserStatus(user_id, "active")
     )
-    assert len(done.outcomes) == 3
-    assert access(admin, user_id) == ("support", "active")
+    assert len(done.outcomes) == 2
+    assert access(admin, user_id) == ("user", "active")
+    assert not is_open(admin, session_id)
 
 
 @pytest.mark.parametrize("is_deleted_before", [False, True])

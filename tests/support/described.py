@@ -1,0 +1,168 @@
+"""The API's description as schemathesis reads it, and what every answer is held against."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import requests
+import schemathesis
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from schemathesis import GenerationMode
+from schemathesis.core.result import Ok
+from schemathesis.specs.openapi.checks import (
+    allow_header_conformance,
+    content_type_conformance,
+    missing_required_header,
+    negative_data_rejection,
+    response_headers_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+    unsupported_method,
+)
+
+from api.policies import PUBLIC, ROUTES
+from api.wiring import create_app
+from tests.support import people
+
+Case = schemathesis.Case[Any]
+
+BEYOND_SCHEMAS = {
+    "conflicting_parameters",
+    "empty_condition",
+    "expiry_without_pending",
+    "invalid_amount_format",  # more decimals than that currency has
+    "invalid_credit_limit",
+    "invalid_cursor",
+    "invalid_email_format",
+    "invalid_expiry",  # in the past
+    "invalid_password_format",  # twice the same text, and longer for staff
+    "invalid_sort",
+    "missing_fields",  # one of several
+    "negative_amount",  # zero
+}
+"""Why what fits its schema may be refused with 400: rules over several values, and those in words."""
+
+_TOO_MUCH = ["412", "413", "414"]
+
+
+def not_a_defect(
+    context: schemathesis.CheckContext, response: schemathesis.Response, case: Case
+) -> None:
+    """503 says to try again, and is described; any other 5xx is a defect."""
+    assert response.status_code < 500 or response.status_code == 503, response.text
+
+
+def accepted_if_it_fits(
+    context: schemathesis.CheckContext, response: schemathesis.Response, case: Case
+) -> None:
+    """What fits the description is understood, whatever the ledger then says to it."""
+    meta = case.meta
+    if meta is None or not meta.generation.mode.is_positive or response.status_code != 400:
+        return
+    reason = json.loads(response.text)["reason"]
+    assert reason in BEYOND_SCHEMAS, response.text
+
+
+CHECKS: list[Any] = [
+    not_a_defect,
+    accepted_if_it_fits,
+    status_code_conformance,
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+    negative_data_rejection,
+    unsupported_method,
+    missing_required_header,
+    allow_header_conformance,
+]
+
+
+def _load() -> Any:
+    # The years that are taken; the description has them in words.
+    moments = st.datetimes(
+        min_value=_year(1901), max_value=_year(2199), timezones=st.timezones()
+    ).map(lambda moment: moment.isoformat())
+    schemathesis.openapi.format("date-time", moments)
+    schema = schemathesis.openapi.from_dict(create_app(people.settings(), "").openapi())
+    schema.config.checks.negative_data_rejection.expected_statuses += _TOO_MUCH
+    return schema
+
+
+def _year(year: int) -> Any:
+    from datetime import datetime
+
+    return datetime(year, 1, 1)
+
+
+SCHEMA = _load()
+OPERATIONS: dict[str, Any] = {
+    operation.label: operation
+    for operation in (r.ok() for r in SCHEMA.get_all_operations() if isinstance(r, Ok))
+    if not operation.path.endswith("/stream")  # it never ends
+}
+GUARDED = sorted(label for label in OPERATIONS if ROUTES[label] != PUBLIC)
+
+
+class Sender:
+    """Sends made-up requests as somebody, and checks the answers."""
+
+    def __init__(self, base_url: str, credentials: Any) -> None:
+        self._base_url = base_url
+        self._credentials = credentials
+        self._session = requests.Session()
+
+    def send(self, case: Case) -> schemathesis.Response:
+        # A random position never comes, and waiting for one is tested elsewhere.
+        if isinstance(case.query, dict):
+            case.query.pop("min_position", None)
+        # Whose the credentials are is for the tests to say.
+        for name in ("Authorization", "X-API-Key"):
+            case.headers.pop(name, None)
+        return case.call_and_validate(
+            base_url=self._base_url,
+            session=self._session,
+            headers=self._credentials(),
+            checks=CHECKS,
+        )
+
+    def send_made_up(self, label: str, mode: GenerationMode, how_many: int) -> None:
+        """Random requests which fit the operation's description, or in the other mode do not."""
+
+        @settings(
+            max_examples=how_many,
+            derandomize=True,
+            deadline=None,
+            suppress_health_check=list(HealthCheck),
+        )
+        @given(OPERATIONS[label].as_strategy(generation_mode=mode))
+        def sent(case: Case) -> None:
+            self.send(case)
+
+        sent()
+
+    def send_limits(self, label: str, how_many: int) -> None:
+        """So many of each kind of request at the limits of what is described, methods too that are not."""
+        for cases in limits(label).values():
+            for case in cases[:how_many]:
+                self.send(case)
+
+
+def limits(label: str) -> Mapping[str, list[Case]]:
+    """Requests at the limits of an operation's description, by what is special about them."""
+    found: dict[str, list[Case]] = defaultdict(list)
+    for case in _coverage(label):
+        data = case.meta.phase.data if case.meta is not None else None
+        found[str(getattr(data, "scenario", None))].append(case)
+    return found
+
+
+def _coverage(label: str) -> Iterator[Case]:
+    yield from SCHEMA.iter_coverage_cases(
+        OPERATIONS[label],
+        generation_modes=list(GenerationMode),
+        generation_config=SCHEMA.config.generation,
+    )
