@@ -26,8 +26,7 @@ HEADERS: dict[str, Any] = {
     },
     "Location": {"description": "where it is", "required": True, "schema": _TEXT},
     "Daybook-Position": {
-        "description": "of the write, for `min_position`",
-        "required": True,
+        "description": "of the write, for `min_position`; absent when nothing was written",
         "schema": _NUMBER,
     },
     "Idempotent-Replayed": {
@@ -57,7 +56,7 @@ _IDEMPOTENCY_KEY = {
     " first time. Another request with the same key is refused.",
     "schema": {
         "type": "string",
-        "pattern": '^[!#-~]([ -~]{0,253}[!-~])?$|^"[!-~]([ -~]{0,253}[!-~])?"$',
+        "pattern": '^([!#-~]([ -~]{0,253}[!-~])?|"[!-~]([ -~]{0,253}[!-~])?")$',
         "examples": ["7f1d9a0e-order-4711"],
     },
 }

@@ -22,6 +22,10 @@ async def prepared_profile(
     """
     async with state.pool.connection() as conn:
         key = (await state.vault.keys(conn, [user_id])).get(user_id)
+        if email is not None and full_name is not None:
+            has_it = await state.vault.login_of(conn, email)
+            if has_it is not None and has_it.user_id == user_id:
+                email = None  # sent back with the name: it is as verified as it was
     if key is None:
         raise ProblemError("user_not_found", user_id=user_id)
     return profile_change(

@@ -28,7 +28,7 @@ _LINES = WithJsonSchema({"type": "string"})
 _ETAGS = WithJsonSchema(
     {
         "type": "string",
-        "pattern": r'^\*$|^(W/)?"[!#-~]*"(, (W/)?"[!#-~]*")*$',
+        "pattern": r'^(\*|(W/)?"[!#-~]*"(, (W/)?"[!#-~]*")*)$',
         "examples": ['"3"', "*"],
     }
 )

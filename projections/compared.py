@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, LiteralString, NamedTuple
 
 from domain.events import Recorded
-from projections import tallies
+from projections import people_tallies, tallies
 
 Tally = Callable[[Sequence[Recorded]], Iterable[tuple[Any, ...]]]
 
@@ -35,6 +35,19 @@ ACCOUNT_COLUMNS: LiteralString = """
 _LAST_STATUS: LiteralString = (
     "(array_agg(status ORDER BY position DESC) FILTER (WHERE status <> ''))[1] AS status"
 )
+
+_NOTICE_COLUMNS: LiteralString = """
+    position AS id, recorded_at, kind, reason, action, actor, address, user_agent, key_id,
+    correlation_id, count, position"""
+
+
+def _last(column: LiteralString) -> LiteralString:
+    """The value of a column in the last row that has one."""
+    return (
+        f"(array_agg({column} ORDER BY position DESC) FILTER (WHERE {column} IS NOT NULL))[1]"
+        f" AS {column}"
+    )
+
 
 # What `tallies.seal_entry` makes of an event. A row's own form has the length before each value.
 _ENTRY_CHECKSUM: LiteralString = """
@@ -134,9 +147,7 @@ _TRANSFERS = Compared(
                max(effective_at) AS effective_at, max(expires_at) AS expires_at,
                max(recorded_at) AS recorded_at, max(first_position) AS first_position,
                {_LAST_STATUS},
-               (array_agg(amount ORDER BY position DESC) FILTER (WHERE amount IS NOT NULL))[1]
-                   AS amount,
-               sum(reversed) AS reversed,
+               {_last("amount")}, sum(reversed) AS reversed,
                coalesce((array_agg(reason ORDER BY position DESC)
                          FILTER (WHERE reason IS NOT NULL))[1], '') AS reason,
                max(updated_at) AS updated_at, max(position) AS position,
@@ -144,7 +155,67 @@ _TRANSFERS = Compared(
           FROM tally_transfers GROUP BY id""",
 )
 
-TABLES = (_BALANCES, _MARKS, _ENTRIES, _TRANSFERS)
+_USERS = Compared(
+    model="users",
+    name="users",
+    table="users.person",
+    key="user",
+    shown="""
+        SELECT id, email, full_name, role, status, verified, registered_by::text, registered_at,
+               updated_at, version, first_position, position
+          FROM users.person""",
+    tally_columns="""
+        id uuid, email text, full_name text, role text, status text, verified boolean,
+        registered_by text, registered_at timestamptz, updated_at timestamptz, events bigint,
+        first_position bigint, position bigint""",
+    tally=people_tallies.of_users,
+    logged=f"""
+        SELECT id, {_last("email")}, {_last("full_name")}, {_last("role")}, {_LAST_STATUS},
+               {_last("verified")}, max(registered_by) AS registered_by,
+               max(registered_at) AS registered_at, max(updated_at) AS updated_at,
+               sum(events)::bigint AS version, max(first_position) AS first_position,
+               max(position) AS position
+          FROM tally_users GROUP BY id""",
+)
+
+_APPROVALS = Compared(
+    model="approvals",
+    name="approvals",
+    table="approvals.approval",
+    key="approval",
+    shown="""
+        SELECT id, status, kind, maker_id::text, checker_id::text, asked, expires_at, reason,
+               requested_at, decided_at, version, first_position, position
+          FROM approvals.approval""",
+    tally_columns="""
+        id uuid, status text, kind text, maker text, checker text, asked text,
+        expires_at timestamptz, reason text, requested_at timestamptz, decided_at timestamptz,
+        events bigint, first_position bigint, position bigint""",
+    tally=people_tallies.of_approvals,
+    logged=f"""
+        SELECT id, {_LAST_STATUS}, max(kind) AS kind, max(maker) AS maker_id,
+               max(checker) AS checker_id, max(asked)::jsonb AS asked,
+               max(expires_at) AS expires_at, coalesce(max(reason), '') AS reason,
+               max(requested_at) AS requested_at, max(decided_at) AS decided_at,
+               sum(events)::bigint AS version, max(first_position) AS first_position,
+               max(position) AS position
+          FROM tally_approvals GROUP BY id""",
+)
+
+_NOTICES = Compared(
+    model="security",
+    name="notices",
+    table="security.notice",
+    key="notice",
+    shown=f"SELECT {_NOTICE_COLUMNS} FROM security.notice",
+    tally_columns="""
+        position bigint, recorded_at timestamptz, kind text, reason text, action text, actor text,
+        address text, user_agent text, key_id uuid, correlation_id text, count bigint""",
+    tally=people_tallies.of_notices,
+    logged=f"SELECT {_NOTICE_COLUMNS} FROM tally_notices",
+)
+
+TABLES = (_BALANCES, _MARKS, _ENTRIES, _TRANSFERS, _USERS, _APPROVALS, _NOTICES)
 
 SNAPSHOTS = Compared(
     model="snapshots",

@@ -114,6 +114,15 @@ def test_a_new_address_is_verified_anew(
     register(visitor, email)  # which nobody has any more
 
 
+def test_an_address_that_is_sent_back_with_the_name_is_as_it_was(
+    visitor: httpx2.Client, email: str, login: Login
+) -> None:
+    changed = change(visitor, login, full_name="Carol Smith", email=email.upper())
+    assert changed.status_code == 200, changed.text
+    assert changed.json()["full_name"] == "Carol Smith"
+    assert changed.json()["version"] == 2, "the name alone was changed"
+
+
 @pytest.mark.parametrize("field", ["role", "status", "active", "verified", "suspended", "deleted"])
 def test_what_others_decide_about_one_is_not_changed(
     field: str, visitor: httpx2.Client, login: Login

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime, timedelta
 from typing import Any, LiteralString
 from uuid import UUID
 
@@ -11,12 +12,16 @@ import pytest
 
 from application.ledger import Ledger
 from application.ledger.reading import SNAPSHOT_EVERY, SNAPSHOT_SHAPE
-from projections import agreement
+from domain.events import Recorded
+from domain.security import RateLimited, key_of, stream_of
+from projections import agreement, people_tallies
 from projections.agreement import MAX_DIFFERENCES, ReadModelVerdict, hold_against_log
 from projections.balances import projection as balances
+from projections.catalogue import read_model
 from tests.conftest import Database
 from tests.projections.histories import busy_history
-from tests.projections.running import caught_up, project_all, running
+from tests.projections.running import NAMES, caught_up, project_all, running
+from tests.projections.running import projected as projected_rows
 from tests.support.ledgers import open_account, pay, submit
 from tests.support.log import head, tampering
 
@@ -46,7 +51,7 @@ def test_read_models_that_the_runner_filled_agree_with_the_log(
         told: list[tuple[int, int]] = []
         verdicts = hold_against_log(projected, lambda done, total: told.append((done, total)))  # noqa: B023
         assert {verdict.position for verdict in verdicts} == {last}
-        assert [verdict.differences for verdict in verdicts] == [[], [], [], []]
+        assert {verdict.name: verdict.differences for verdict in verdicts} == {n: [] for n in NAMES}
         assert told[-1] == (last, last)
 
 
@@ -114,6 +119,69 @@ CHANGES: list[tuple[LiteralString, str, str]] = [
     ),
     ("UPDATE transfers.transfer SET id = gen_random_uuid()", "transfers", "not in the log"),
     ("DELETE FROM transfers.transfer", "transfers", "is in the log, and not in the read model"),
+    *[
+        (f"UPDATE users.person SET {change}", "users", words)
+        for change, words in (
+            ("email = 'odd'", "email is odd, by the log sealed:1:"),
+            ("email = '[erased]'", "email is [erased], by the log sealed:1:"),
+            ("full_name = 'odd'", "full_name is odd, by the log sealed:1:"),
+            ("full_name = 'odd' WHERE status = 'deleted'", "is odd, by the log [erased]"),
+            ("role = 'odd'", "role is odd, by the log"),
+            ("status = 'odd'", "status is odd, by the log"),
+            ("verified = NOT verified", "verified is True, by the log False"),
+            ("verified = NOT verified", "verified is False, by the log True"),
+            ("registered_by = gen_random_uuid()", "registered_by is"),
+            ("registered_at = '1999-01-01'", "registered_at is 1999"),
+            ("updated_at = '1999-01-01'", "updated_at is 1999"),
+            ("version = version + 1", "version is"),
+            ("first_position = -first_position", "first_position is -"),
+            ("position = position + 100000", "position is"),
+            ("id = gen_random_uuid()", "is there, and not in the log"),
+        )
+    ],
+    ("DELETE FROM users.person", "users", "is in the log, and not in the read model"),
+    *[
+        (f"UPDATE approvals.approval SET {change}", "approvals", words)
+        for change, words in (
+            ("status = 'odd'", "status is odd, by the log"),
+            ("kind = 'role_change'", "kind is role_change, by the log transfer"),
+            ("maker_id = gen_random_uuid()", "maker_id is"),
+            ("checker_id = gen_random_uuid()", "checker_id is"),
+            ("checker_id = NULL", "checker_id is None, by the log"),
+            ("asked = asked || '{\"amount\": 7000000}'", "'amount': 7000000"),
+            ('asked = asked || \'{"role": "odd"}\'', "'role': 'odd'"),
+            ("expires_at = '1999-01-01'", "expires_at is 1999"),
+            ("reason = 'odd'", "reason is odd, by the log"),
+            ("requested_at = '1999-01-01'", "requested_at is 1999"),
+            ("decided_at = '1999-01-01'", "decided_at is 1999"),
+            ("decided_at = NULL", "decided_at is None, by the log"),
+            ("version = version + 1", "version is"),
+            ("first_position = -first_position", "first_position is -"),
+            ("position = position + 100000", "position is"),
+            ("id = gen_random_uuid()", "is there, and not in the log"),
+        )
+    ],
+    ("DELETE FROM approvals.approval", "approvals", "is in the log, and not in the read model"),
+    *[
+        (f"UPDATE security.notice SET {change}", "security", words)
+        for change, words in (
+            ("recorded_at = '1999-01-01'", "recorded_at is 1999"),
+            ("kind = 'odd'", "kind is odd, by the log"),
+            ("reason = 'odd'", "reason is odd, by the log"),
+            ("action = 'odd' WHERE kind = 'admin_action'", "by the log registered as"),
+            ("action = 'odd' WHERE kind <> 'admin_action'", "action is odd, by the log"),
+            ("actor = 'mallory' WHERE kind = 'admin_action'", "mallory, by the log somebody"),
+            ("actor = 'mallory' WHERE kind <> 'admin_action'", "actor is mallory, by the log"),
+            ("address = 'odd'", "address is odd, by the log"),
+            ("user_agent = 'odd'", "user_agent is odd, by the log"),
+            ("key_id = gen_random_uuid()", "key_id is"),
+            ("key_id = NULL", "key_id is None, by the log"),
+            ("correlation_id = 'x'", "correlation_id is x, by the log"),
+            ("count = 77", "count is 77, by the log"),
+            ("position = -position", "is there, and not in the log"),
+        )
+    ],
+    ("DELETE FROM security.notice", "security", "is in the log, and not in the read model"),
     ("UPDATE audit.event SET actor = 'mallory'", "audit", "event 1: actor is mallory, by the log"),
     ("UPDATE audit.event SET correlation_id = 'x'", "audit", "correlation_id is x"),
     ("UPDATE audit.event SET causation_id = 'x'", "audit", "causation_id is x"),
@@ -173,6 +241,33 @@ def test_metadata_that_can_not_be_read_is_told_among_the_rest(
         conn.execute("UPDATE events SET metadata = '\\xff' WHERE notification_id = 7")
     (difference,) = verdict_of(projected, "audit").differences
     assert "metadata of one can't be read" in difference
+
+
+def test_an_admin_action_whose_metadata_can_not_be_read_is_told(
+    projected: Conn, database: Database
+) -> None:
+    with database.connect(superuser=True) as conn, tampering(conn):
+        conn.execute(
+            "UPDATE events SET metadata = '\\xff' WHERE notification_id ="
+            " (SELECT min(notification_id) FROM events WHERE topic = 'user.registered')"
+        )
+    (difference,) = verdict_of(projected, "security").differences
+    assert "actor is somebody, by the log None" in difference
+
+
+@pytest.mark.parametrize("late", [timedelta(0), timedelta(minutes=2)])
+def test_the_key_of_a_notice_is_that_of_its_hour_also_when_it_was_recorded_after_it(
+    late: timedelta, conn: Conn
+) -> None:
+    noticed_at = datetime(2026, 1, 31, 23, 59, tzinfo=UTC)
+    stream_id = stream_of(noticed_at)
+    notice = RateLimited("rate_limited", "GET /api/users", address="sealed:1:x")
+    event = Recorded(1, stream_id, 1, notice.topic, noticed_at + late, notice, b"{}")
+    assert list(people_tallies.of_notices([event])) == projected_rows(
+        conn, read_model("security"), [event], 1
+    )
+    ((*_, key_id, _, _),) = people_tallies.of_notices([event])
+    assert key_id == key_of(noticed_at)
 
 
 @pytest.fixture

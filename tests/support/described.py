@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from datetime import datetime
 from typing import Any
 
 import requests
 import schemathesis
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from hypothesis.errors import Unsatisfiable
 from schemathesis import GenerationMode
 from schemathesis.core.result import Ok
 from schemathesis.specs.openapi.checks import (
@@ -84,18 +87,17 @@ CHECKS: list[Any] = [
 def _load() -> Any:
     # The years that are taken; the description has them in words.
     moments = st.datetimes(
-        min_value=_year(1901), max_value=_year(2199), timezones=st.timezones()
+        min_value=datetime(1901, 1, 1), max_value=datetime(2199, 1, 1), timezones=st.timezones()
     ).map(lambda moment: moment.isoformat())
     schemathesis.openapi.format("date-time", moments)
-    schema = schemathesis.openapi.from_dict(create_app(people.settings(), "").openapi())
+    description = create_app(people.settings(), "").openapi()
+    # Whose the credentials are is for the tests to say, not for chance.
+    for operations in description["paths"].values():
+        for operation in operations.values():
+            del operation["security"]
+    schema = schemathesis.openapi.from_dict(description)
     schema.config.checks.negative_data_rejection.expected_statuses += _TOO_MUCH
     return schema
-
-
-def _year(year: int) -> Any:
-    from datetime import datetime
-
-    return datetime(year, 1, 1)
 
 
 SCHEMA = _load()
@@ -119,9 +121,6 @@ class Sender:
         # A random position never comes, and waiting for one is tested elsewhere.
         if isinstance(case.query, dict):
             case.query.pop("min_position", None)
-        # Whose the credentials are is for the tests to say.
-        for name in ("Authorization", "X-API-Key"):
-            case.headers.pop(name, None)
         return case.call_and_validate(
             base_url=self._base_url,
             session=self._session,
@@ -142,7 +141,8 @@ class Sender:
         def sent(case: Case) -> None:
             self.send(case)
 
-        sent()
+        with suppress(Unsatisfiable):  # what takes anything has nothing that does not fit
+            sent()
 
     def send_limits(self, label: str, how_many: int) -> None:
         """So many of each kind of request at the limits of what is described, methods too that are not."""

@@ -95,8 +95,11 @@ def put(client: httpx2.Client, place: Place, value: Any) -> httpx2.Response:
     elif place.where == "header":
         more = {"headers": {place.name: str(value).encode()}}
     elif place.where == "body":
+        body = BODIES[place.kind] | {place.name: value}
+        if "password_confirmation" in body and place.name in ("password", "new_password"):
+            body["password_confirmation"] = value
         # In ASCII: whatever JSON can spell out, half characters too.
-        content = json.dumps(BODIES[place.kind] | {place.name: value}).encode()
+        content = json.dumps(body).encode()
         more = {"content": content, "headers": {"Content-Type": "application/json"}}
     with client.stream(method, path, **more) as answer:
         if not answer.headers.get("content-type", "").startswith("text/event-stream"):
