@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from uuid import UUID, uuid5
 
 from fastapi import Request, Response
@@ -25,15 +26,26 @@ def needs_second_person(policy: Policy, command: PostTransfer) -> bool:
     return limit is not None and command.amount > limit
 
 
-def refuse_alone(policy: Policy, command: PostTransfer) -> None:
-    """For transfers that cannot wait for anybody. Raises `approval_required`."""
-    if needs_second_person(policy, command):
-        limit = policy.four_eyes_above[command.currency]
-        raise ProblemError(
-            "approval_required",
-            currency=command.currency,
-            limit=format_amount(limit, command.currency),
-        )
+class Alone:
+    """What one request moves without a second person: no more from an account than one transfer may,
+    in however many parts."""
+
+    def __init__(self, policy: Policy) -> None:
+        self._limits = policy.four_eyes_above
+        self._moved: Counter[UUID] = Counter()
+
+    def add(self, command: PostTransfer) -> None:
+        """Raises `approval_required` for a transfer that is too much, with those before it."""
+        limit = self._limits.get(command.currency)
+        if limit is None:
+            return
+        if self._moved[command.source_id] + command.amount > limit:
+            raise ProblemError(
+                "approval_required",
+                currency=command.currency,
+                limit=format_amount(limit, command.currency),
+            )
+        self._moved[command.source_id] += command.amount
 
 
 async def ask(request: Request, state: State, command: PostTransfer | ChangeRole) -> Response:

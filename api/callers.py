@@ -33,8 +33,9 @@ class Caller(Struct, frozen=True, gc=False):
 
     @property
     def name(self) -> str:
-        """Whose idempotency keys and limits these are, whatever the credentials."""
-        return f"user:{self.user_id}"
+        """Whose idempotency keys these are, whatever the credentials. In another role, what was answered
+        before is not for this caller's eyes any more."""
+        return f"{self.role}:{self.user_id}"
 
     def sees(self, owner_id: UUID | None) -> bool:
         """Whether what belongs to this person is within reach."""

@@ -56,9 +56,7 @@ class Gate:
             raise TokenError("token_revoked")
         if self.access.status(claims.user_id) != "active":
             raise TokenError("token_revoked")
-        return Caller(
-            claims.user_id, claims.role, claims.session_id, claims.jti, claims.expires_at
-        )
+        return Caller(claims.user_id, claims.role, claims.session_id, claims.jti, claims.expires_at)
 
     def _of_key(self, text: str, now: datetime) -> Caller:
         found = self.access.key(api_keys.parse(text), now)
@@ -66,15 +64,32 @@ class Gate:
             raise TokenError("invalid_api_key")
         return Caller(found.user_id, found.role, key_id=found.key_id, scopes=found.scopes)
 
+    def still_lets_in(self, caller: Caller, now: datetime) -> bool:
+        """Whether a caller who was let in still would be: answers may go on for long."""
+        if not self.access.is_current or self.access.status(caller.user_id) != "active":
+            return False
+        if caller.key_id is not None:
+            found = self.access.key_by_id(caller.key_id, now)
+            return found is not None and (found.role, found.status) == (caller.role, "active")
+        if caller.expires_at <= now.timestamp():
+            return False
+        assert caller.token_id is not None, "it came with a token"
+        return not self.access.is_revoked(caller.session_id, caller.token_id, caller.user_id)
+
     async def count(self, caller: Caller, scope: Scope) -> None:
-        """Count a caller's request. Raises `rate_limited`."""
+        """Count a caller's request. Raises `rate_limited`.
+
+        However many API keys a user has, they are counted together: those of customers as the person
+        that has them, others as one machine.
+        """
         if self.limiter is None:
             return
-        kinds = ["person"] if caller.key_id is None else ["machine"]
-        if scope["method"] not in _READING and caller.key_id is None:
+        is_person = caller.key_id is None or caller.role == "user"
+        kinds = ["person"] if is_person else ["machine"]
+        if scope["method"] not in _READING and is_person:
             kinds.append("writes")
         for kind in kinds:
-            verdict = await self.limiter.hit(kind, str(caller.key_id or caller.user_id))
+            verdict = await self.limiter.hit(kind, str(caller.user_id))
             if kind != "writes" or not verdict.allowed:
                 scope["state"]["limit_headers"] = headers_of(verdict)
             refuse_beyond(verdict)

@@ -25,7 +25,7 @@ class Rates(Struct, frozen=True):
 
     per_person: str = "100/minute"
     per_machine: str = "60000/minute"
-    """API keys."""
+    """All API keys of one user together; those of customers count as the customer."""
     per_address: str = "600/minute"
     """Requests that do not say who they are from."""
     writes_per_person: str | None = "60/minute"

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, time, timedelta
 from typing import Annotated, Any, get_args
 from uuid import UUID
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from api.freshness import Fresh
@@ -20,7 +20,10 @@ from domain.refusals import Refusal
 from domain.texts import (
     DECEIVING,
     MAX_DESCRIPTION,
+    MAX_METADATA_INT,
+    MAX_METADATA_KEY,
     MAX_METADATA_KEYS,
+    MAX_METADATA_VALUE,
     MAX_NAME,
     MAX_REFERENCE,
     is_fit,
@@ -54,13 +57,13 @@ def text(reason: str, least: int, most: int) -> BeforeValidator:
     return BeforeValidator(check)
 
 
+_PATTERN = f"^[^{DECEIVING}]*$"
+_FIT = {"type": "string", "pattern": _PATTERN}
+
+
 def shape(least: int, most: int) -> Any:
     """What the API's description says of such a text."""
-    return Field(
-        min_length=least,
-        max_length=most,
-        json_schema_extra={"pattern": f"^[^{DECEIVING}]*$"},
-    )
+    return Field(min_length=least, max_length=most, json_schema_extra={"pattern": _PATTERN})
 
 
 def one_of(reason: str, allowed: tuple[str, ...]) -> BeforeValidator:
@@ -119,9 +122,15 @@ def moment(value: object, *, end_of_day: bool = False) -> datetime:
     return at
 
 
+def _as_whole(value: object) -> object:
+    """In JSON 2.0 is a whole number as 2 is."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
 def _check_metadata(value: object) -> Metadata:
     if not isinstance(value, dict) or len(value) > MAX_METADATA_KEYS:
         raise problem("invalid_metadata")
+    value = {name: _as_whole(one) for name, one in value.items()}
     unfit = unfit_metadata_key(value)
     if unfit is not None:
         raise problem("invalid_metadata", key=unfit[:40].encode("utf-8", "replace").decode())
@@ -166,7 +175,9 @@ Amount = Annotated[
 Moment = Annotated[
     datetime,
     BeforeValidator(moment),
-    Field(description="RFC 3339, or a date, of the years 1900 to 2200; without an offset it is UTC"),
+    Field(
+        description="RFC 3339, or a date, of the years 1900 to 2200; without an offset it is UTC"
+    ),
 ]
 EndMoment = Annotated[
     datetime,
@@ -176,7 +187,24 @@ EndMoment = Annotated[
 MetadataIn = Annotated[
     dict[str, str | int | bool],
     BeforeValidator(_check_metadata),
-    Field(max_length=MAX_METADATA_KEYS),
+    WithJsonSchema(
+        {
+            "type": "object",
+            "maxProperties": MAX_METADATA_KEYS,
+            "propertyNames": {**_FIT, "minLength": 1, "maxLength": MAX_METADATA_KEY},
+            "additionalProperties": {
+                "anyOf": [
+                    {**_FIT, "maxLength": MAX_METADATA_VALUE},
+                    {
+                        "type": "integer",
+                        "exclusiveMinimum": -MAX_METADATA_INT,
+                        "exclusiveMaximum": MAX_METADATA_INT,
+                    },
+                    {"type": "boolean"},
+                ]
+            },
+        }
+    ),
 ]
 _TYPES = get_args(AccountType)
 _STATUSES = get_args(AccountStatus)
@@ -188,6 +216,8 @@ TransferStatus = Annotated[
     str, one_of("invalid_status", _TRANSFER_STATUSES), enum(_TRANSFER_STATUSES)
 ]
 Direction = Annotated[str, one_of("invalid_direction", _DIRECTIONS), enum(_DIRECTIONS)]
+Whole = Annotated[int, BeforeValidator(_as_whole), Field(strict=True)]
+"""A whole number of a body; "2" and true are none."""
 Position = Annotated[int, Field(ge=0, le=2**62)]
 Limit = Annotated[int, Field(ge=1, le=1000)]
 Cursor = Annotated[str, Field(max_length=200)]
@@ -245,7 +275,7 @@ class ConditionIn(In):
     """What must hold of one of the two accounts just before the transfer."""
 
     account_id: Id
-    version: Annotated[int, Field(ge=0, le=2**62, strict=True)] | None = None
+    version: Annotated[Whole, Field(ge=0, le=2**62)] | None = None
     balance_at_least: Decimal | None = None
     balance_at_most: Decimal | None = None
     available_at_least: Decimal | None = None
@@ -288,7 +318,7 @@ class TransferIn(In):
     effective_at: Moment | None = None
     metadata: MetadataIn = {}
     pending: Annotated[bool, Field(strict=True)] = False
-    expires_in_s: Annotated[int, Field(ge=1, le=MAX_EXPIRY_S, strict=True)] | None = None
+    expires_in_s: Annotated[Whole, Field(ge=1, le=MAX_EXPIRY_S)] | None = None
     up_to: Annotated[bool, Field(strict=True)] = False
     conditions: Annotated[list[ConditionIn], Field(max_length=4)] = []
 

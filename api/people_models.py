@@ -34,6 +34,13 @@ def _check_email(value: object) -> str:
     return normal_email(found.normalized)
 
 
+def _check_length(value: object) -> object:
+    """What is too long for an address is not even looked for."""
+    if isinstance(value, str) and len(value) > MAX_EMAIL:
+        raise problem("invalid_email_format")
+    return value
+
+
 def _check_password(value: object) -> str:
     if not isinstance(value, str):
         raise problem("invalid_password_format")
@@ -124,7 +131,7 @@ class LoginIn(In):
         json_schema_extra={"examples": [{"email": "alice@example.com", "password": "password123!"}]}
     )
     # Whatever is no address, nobody has: that is answered as any wrong address is.
-    email: str
+    email: Annotated[str, BeforeValidator(_check_length), Field(max_length=MAX_EMAIL)]
     password: Password
 
 

@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import logging
 import sys
-import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
-from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import parse_qsl, quote, urlencode
 
 import psycopg
 from fastapi import FastAPI
 from psycopg import AsyncConnection
-from psycopg_pool import AsyncConnectionPool, PoolTimeout
+from psycopg_pool import AsyncConnectionPool
 
 from api import auditing, description, errors, paging
 from api.cache import Cache, Storage, storage_at
@@ -50,23 +47,18 @@ from api.routes import (
 from api.secrets import cursor_key, jwt_secrets, master_keys
 from api.settings import Settings, load_settings
 from api.state import Policy, State
-from application import deadlines, housekeeping
-from application.identity import sessions
+from api.sweeping import sweep
 from application.identity.access import Access
 from application.identity.passwords import Hasher
 from application.identity.tokens import Signer, VerifiedTokens
-from application.ledger import Ledger, LedgerClosedError, QueueFullError, WriteFailedError
+from application.ledger import Ledger
 from application.people.vault import Vault
 from migrations import runner
 from projections import schemas
 from projections.catalogue import READ_MODELS
 from projections.freshness import Freshness
 
-_log = logging.getLogger("daybook")
-
 _PUBLIC = "-csearch_path=public"
-_SWEEP_S = 1.0
-_CLEAN_UP_S = 60.0
 _RECONNECT_S = 2.0
 """The pool doubles its wait with each attempt to connect. One that gives up soon begins anew with the
 next request, instead of sitting out a wait as long as the outage was after the database is back."""
@@ -251,7 +243,7 @@ def create_app(settings: Settings, conninfo: str) -> FastAPI:
                 app.state.daybook = state
                 transport = transport_to(settings.SMTP_URL, settings.DATA_DIR)
                 mailer = Mailer(pool, vault, transport, settings.MAIL_FROM)
-                tasks = [asyncio.create_task(_sweep(state)), asyncio.create_task(mailer.run())]
+                tasks = [asyncio.create_task(sweep(state)), asyncio.create_task(mailer.run())]
                 yield
                 for task in tasks:
                     task.cancel()
@@ -294,27 +286,3 @@ def create_app(settings: Settings, conninfo: str) -> FastAPI:
     guard(app.state.routes)
     description.install(app)
     return app
-
-
-async def _sweep(state: State) -> None:
-    """Expire pending transfers when their time is over, and remove what is of no more use, for as long
-    as the server runs."""
-    clean_up_at = 0.0
-    while True:
-        await asyncio.sleep(_SWEEP_S)
-        try:
-            async with state.pool.connection() as conn:
-                overdue = await deadlines.due(conn)
-                await housekeeping.forget_old_answers(conn)
-            if overdue:
-                await deadlines.expire(state.ledger, overdue)
-            if time.monotonic() >= clean_up_at:
-                async with state.pool.connection() as conn:
-                    await sessions.clean_up(conn, datetime.now(UTC))
-                clean_up_at = time.monotonic() + _CLEAN_UP_S
-        except (psycopg.Error, PoolTimeout, QueueFullError, WriteFailedError) as error:
-            _log.warning("expiring transfers waits for better times: %s", error)
-        except LedgerClosedError:
-            return
-        except Exception:  # noqa: BLE001 - whatever it is, other transfers have their time too
-            _log.exception("expiring transfers met a defect")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import datetime, timedelta
 from typing import ClassVar
 from uuid import UUID
@@ -11,6 +11,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from domain.events import Event
+from domain.policies import reach
 from domain.refusals import Refusal
 from domain.transfers import Condition, Metadata, PostTransfer
 from domain.users import ChangeRole, User
@@ -181,16 +182,21 @@ def is_same_asking(approval: Approval, command: RequestApproval) -> bool:
 
 
 def approve(
-    approval: Approval | None, command: Approve, user_of: UserOf, now: datetime
+    approval: Approval | None,
+    command: Approve,
+    user_of: UserOf,
+    owners: Collection[UUID],
+    now: datetime,
 ) -> Approved:
     """Refuses: `approval_not_found`, `precondition_failed`, `approval_not_pending`,
-    `approval_expired`, `cannot_approve_own`. A role's own bearer does not agree to it either, and nobody
+    `approval_expired`, `maker_may_not`, `cannot_approve_own`. Whom a role is for, or whose accounts are
+    moved (`owners`), does not agree to that either, and nobody
     who has a registrar with the maker in common: whoever registers two can act as both.
     """
     there = _pending(approval, command.approval_id, command.expected_versions)
     maker_id, checker_id = there.requested.maker_id, command.checker_id
     role_change = there.requested.role_change
-    if checker_id in (maker_id, role_change and role_change.user_id):
+    if checker_id in (maker_id, role_change and role_change.user_id) or checker_id in owners:
         raise Refusal("cannot_approve_own", approval_id=there.id)
     in_common = set(line(checker_id, user_of)).intersection(line(maker_id, user_of))
     if in_common:
@@ -206,7 +212,20 @@ def approve(
             approval_id=there.id,
             expired_at=there.requested.expires_at.isoformat(),
         )
+    maker = user_of(maker_id)
+    if maker is not None and not _may_ask(there.requested, maker):
+        raise Refusal("maker_may_not", approval_id=there.id, maker_id=maker_id)
     return Approved(command.checker_id)
+
+
+def _may_ask(requested: Requested, maker: User) -> bool:
+    """Whether who asked could still ask for it."""
+    if maker.status != "active":
+        return False
+    if requested.transfer is None:
+        return reach(maker.role, "users.change_role") == "all"
+    how_far = reach(maker.role, "transfers.post")
+    return how_far == "all" or (how_far == "own" and requested.transfer.owner_id == maker.id)
 
 
 def line(user_id: UUID, user_of: UserOf) -> list[UUID]:

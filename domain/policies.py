@@ -55,6 +55,7 @@ RULES: dict[str, Rule] = {
     "projections.operate": _rule("admin operator", scope="projections:write"),
     "health.read": _rule("admin operator auditor", scope="projections:read"),
     "users.create": _rule("admin", scope="users:write"),
+    "users.create_staff": _rule("admin"),
     "users.list": _rule("admin auditor", scope="users:read"),
     "users.read": _rule("admin auditor", scope="users:read"),
     "users.update": _rule("admin", scope="users:write"),

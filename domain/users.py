@@ -163,7 +163,8 @@ def _after(user: User, event: Event) -> User:
         case EmailVerified():
             return replace(user, verified=True)
         case RoleChanged(role=role):
-            return replace(user, role=role, barred=user.barred + 1)
+            # Keys were given out for what the user could do before.
+            return replace(user, role=role, barred=user.barred + 1, api_keys=frozenset())
         case Suspended():
             return replace(user, status="suspended", barred=user.barred + 1)
         case Activated():

@@ -14,7 +14,7 @@ from api import views
 from api.as_of import at_most_one, known_end, position_then
 from api.callers import Caller, caller_of
 from api.freshness import Fresh, be_fresh, be_whole, gaps
-from api.ids import new_id
+from api.ids import id_for
 from api.models import (
     AccountIn,
     Amount,
@@ -76,7 +76,7 @@ VERBS: dict[str, tuple[str, tuple[str, ...]]] = {
 async def open_account(request: Request, body: AccountIn, state: Running) -> Response:
     """Open an account. Internal types (clearing, fee, suspense, cash) have no floor; the others stay
     at or above zero, credit and loan accounts at or above their credit limit."""
-    command = body.command(body.id or new_id())
+    command = body.command(id_for(body.id, caller_of(request).owner_id))
     return await create(request, state, _within_reach(command, caller_of(request)))
 
 

@@ -7,15 +7,16 @@ from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Header, Query, Response
+from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from api import views
+from api.callers import caller_of
 from api.freshness import Fresh, log_has
 from api.models import In, Limit, Position, enum, one_of
 from api.problems import ProblemError
 from api.responses import EventPage, problems
-from api.state import Running
+from api.state import Running, State
 from api.writing import json_response
 from domain.catalogue import EVENT_TYPES
 from projections import log
@@ -83,15 +84,26 @@ async def _start(
     return after
 
 
+def goes_on(request: Request, state: State) -> bool:
+    """Whether a stream has more to tell: the server runs, and still lets its caller in."""
+    return not state.stopping.is_set() and state.gate.still_lets_in(
+        caller_of(request), datetime.now(UTC)
+    )
+
+
 @router.get("/events/stream", response_class=EventSourceResponse, responses=problems(400, 422))
 async def follow_events(
-    state: Running, position: Annotated[int, Depends(_start)], topic: Topic | None = None
+    request: Request,
+    state: Running,
+    position: Annotated[int, Depends(_start)],
+    topic: Topic | None = None,
 ) -> AsyncIterator[ServerSentEvent]:
     """Events as they are committed, each once and in order.
 
-    Begins after `Last-Event-ID` (which browsers send by themselves), else after `after`, else now.
+    Begins after `Last-Event-ID` (which browsers send by themselves), else after `after`, else now. Ends
+    with the access token, or when its user may not come in any more: go on with a new one.
     """
-    while not state.stopping.is_set():
+    while goes_on(request, state):
         async with state.pool.connection() as conn:
             found = await log.read_events(conn, position, _AT_ONCE, topic=topic)
             events = await hide_logged(conn, found.events)
@@ -105,9 +117,7 @@ async def follow_events(
         if position < found.head:
             continue
         quiet_s = 0.0
-        while not (
-            state.stopping.is_set() or await state.freshness.log_moved(position, _LOOK_UP_S)
-        ):
+        while goes_on(request, state) and not await state.freshness.log_moved(position, _LOOK_UP_S):
             quiet_s += _LOOK_UP_S
             if quiet_s >= _KEEP_ALIVE_S:
                 quiet_s = 0.0

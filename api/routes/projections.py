@@ -6,16 +6,17 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from typing import Annotated
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Request, Response
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from pydantic import ConfigDict, Field
 
 from api import views
-from api.models import Id, In
+from api.models import Id, In, Whole
 from api.paging import complete
 from api.problems import ProblemError
 from api.rebuild_views import rebuild_view
 from api.responses import ProjectionDetailOut, ProjectionsOut, problems
+from api.routes.events import goes_on
 from api.state import Running
 from api.writing import json_response
 from projections import log, parking, rebuild_state
@@ -43,11 +44,14 @@ async def list_projections(state: Running) -> Response:
 
 
 @router.get("/stream", response_class=EventSourceResponse, responses=problems(400))
-async def follow_rebuilds(state: Running) -> AsyncIterator[ServerSentEvent]:
-    """The rebuilds and how far they are, as server-sent events: all at first, then what changes."""
+async def follow_rebuilds(request: Request, state: Running) -> AsyncIterator[ServerSentEvent]:
+    """The rebuilds and how far they are, as server-sent events: all at first, then what changes.
+
+    Ends with the access token, or when its user may not come in any more: go on with a new one.
+    """
     told: dict[str, bytes] = {}
     quiet_s = 0.0
-    while not state.stopping.is_set():
+    while goes_on(request, state):
         async with state.pool.connection() as conn:
             found = await rebuild_state.find_all(conn, [model.name for model in READ_MODELS])
         for rebuild in found:
@@ -72,9 +76,9 @@ class RebuildIn(In):
     """How to rebuild. `accept_differences` swaps even when rows differ from the live ones."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"parallel": 2}]})
-    accept_differences: bool = False
-    parallel: Annotated[int, Field(ge=1, le=64)] = 1
-    throttle: Annotated[int | None, Field(ge=1, le=10_000_000)] = None
+    accept_differences: Annotated[bool, Field(strict=True)] = False
+    parallel: Annotated[Whole, Field(ge=1, le=64)] = 1
+    throttle: Annotated[Whole, Field(ge=1, le=10_000_000)] | None = None
 
 
 @router.post(

@@ -14,11 +14,11 @@ from pydantic import ValidationError
 
 from api import errors, views
 from api.approval_responses import ASKED
-from api.approving import ask, needs_second_person, refuse_alone
+from api.approving import Alone, ask, needs_second_person
 from api.as_of import before_start, position_then
 from api.callers import Caller, caller_of
 from api.freshness import Fresh, be_fresh, be_whole, gaps
-from api.ids import new_id
+from api.ids import id_for, new_id
 from api.models import (
     AmountIn,
     BatchIn,
@@ -74,7 +74,8 @@ async def post_transfer(request: Request, body: TransferIn, state: Running) -> R
     The answer's `position` makes your own write visible: read with `?min_position=` it. More than the
     house lets one person move is answered with 202 and waits for a second one at `/api/approvals`.
     """
-    command = body.command(body.id or new_id(), caller_of(request).owner_id)
+    owner_id = caller_of(request).owner_id
+    command = body.command(id_for(body.id, owner_id), owner_id)
     if needs_second_person(state.policy, command):
         return await ask(request, state, command)
     return await create(request, state, command)
@@ -85,12 +86,12 @@ async def post_batch(request: Request, body: BatchIn, state: Running) -> Respons
     """Post up to 10,000 transfers in one transaction, each by itself, or all or none when `linked`."""
     commands: list[PostTransfer] = []
     bad: dict[int, _Bad] = {}
-    caller = caller_of(request)
+    caller, alone = caller_of(request), Alone(state.policy)
     for index, item in enumerate(body.transfers):
         try:
             transfer = TransferIn.model_validate(item)
-            command = transfer.command(transfer.id or new_id(), caller.owner_id)
-            refuse_alone(state.policy, command)
+            command = transfer.command(id_for(transfer.id, caller.owner_id), caller.owner_id)
+            alone.add(command)
             commands.append(command)
         except ValidationError as error:
             reason, details = errors.of_validation(error.errors())

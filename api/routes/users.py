@@ -14,7 +14,7 @@ from api.approving import ask
 from api.callers import Caller, caller_of
 from api.freshness import Fresh, be_fresh, be_whole, gaps
 from api.guard import authorise
-from api.ids import new_id
+from api.ids import new_id, random_id
 from api.mailing import link_for
 from api.models import Cursor, EndMoment, Id, In, Moment, Reading, ReasonIn
 from api.pages import MAX_PAGE_SIZE, Paged, decode_place, metadata, page
@@ -47,9 +47,12 @@ _PROFILE = ("full_name", "email")
     responses={201: TAGGED, **problems(400, 409, 422)},
 )
 async def make_user(request: Request, body: UserIn, state: Running) -> Response:
-    """Make a user in a role. A mail goes out that asks the user to verify the address."""
+    """Make a user in a role; staff are made by people, not by API keys. A mail goes out that asks the
+    user to verify the address."""
+    if body.role != "user":
+        authorise(caller_of(request), "users.create_staff")
     password = agreed_password(body.password, body.password_confirmation, body.role)
-    user_id = body.id or new_id()
+    user_id = random_id(body.id)
     prepared = registration(
         state.vault,
         user_id,

@@ -18,8 +18,14 @@ CHANNEL = "daybook_access"
 
 _log = logging.getLogger("daybook.access")
 
-_POLL_S = 1.0
-"""Without news for this long, everything is read again: it proves that the connection lives."""
+_PROOF_S = 1.0
+"""Without news for this long, the connection proves that it lives."""
+
+_READ_S = 30.0
+"""Without news for this long, everything is read again all the same."""
+
+_APART_S = 0.5
+"""News that come sooner after a reading began wait for each other: one reading makes up for them all."""
 
 _ANSWER_S = 5.0
 """A database that takes longer is as good as away."""
@@ -50,16 +56,18 @@ class Access:
         self._revoked: set[UUID] = set()
         self._noted: set[UUID] = set()
         self._keys: dict[bytes, KeyPrincipal] = {}
+        self._keys_by_id: dict[UUID, KeyPrincipal] = {}
         self._statuses: dict[UUID, str] = {}
-        self._read_at: float | None = None
+        self._heard_at: float | None = None
+        self._read_at = 0.0
         self._waiting: list[asyncio.Future[None]] = []
-        self._hearing: asyncio.Task[None] | None = None
+        self._hearing: asyncio.Task[bool] | None = None
         self._task: asyncio.Task[None] | None = None
 
     @property
     def is_current(self) -> bool:
         """Whether the database was heard of in the last 10 s. When not, what is known here may be over."""
-        return self._read_at is not None and time.monotonic() - self._read_at < _CURRENT_S
+        return self._heard_at is not None and time.monotonic() - self._heard_at < _CURRENT_S
 
     def is_revoked(self, sid: UUID | None, jti: UUID, user_id: UUID) -> bool:
         """Whether a token is refused although its time is not over. The user's status is another matter."""
@@ -68,10 +76,11 @@ class Access:
 
     def key(self, digest: bytes, now: datetime) -> KeyPrincipal | None:
         """Whose key it is. None when there is none, or it is revoked or expired."""
-        found = self._keys.get(digest)
-        if found is None or (found.expires_at is not None and found.expires_at <= now):
-            return None
-        return found
+        return _live(self._keys.get(digest), now)
+
+    def key_by_id(self, key_id: UUID, now: datetime) -> KeyPrincipal | None:
+        """As `key`, of one that has been let in before."""
+        return _live(self._keys_by_id.get(key_id), now)
 
     def status(self, user_id: UUID) -> str:
         """`active`, `suspended` or `deleted`. A user of whom nothing is known here is active."""
@@ -132,22 +141,30 @@ class Access:
         while True:
             async with asyncio.timeout(_ANSWER_S):
                 await self._read(conn)
-            if not self._waiting:
-                await self._hear(conn)
+            while not self._waiting and not await self._hear(conn):
+                began = time.monotonic()
+                async with asyncio.timeout(_ANSWER_S):
+                    await conn.execute("SELECT 1")
+                self._heard_at = began
 
-    async def _hear(self, conn: AsyncConnection[Any]) -> None:
-        """Return when there is news, when somebody wants to know, or after `_POLL_S`."""
+    async def _hear(self, conn: AsyncConnection[Any]) -> bool:
+        """Whether everything is to be read again: there is news, somebody wants to know, or it was long
+        ago. False after `_PROOF_S` without all that."""
 
-        async def hear() -> None:
-            # All that came meanwhile is taken at once: reading again makes up for it all.
-            async for _ in conn.notifies(timeout=_POLL_S, stop_after=1):
-                pass
+        async def hear() -> bool:
+            left_s = max(0.0, self._read_at + _READ_S - time.monotonic())
+            must_read = left_s <= _PROOF_S
+            # What came during a statement is among it.
+            async for _ in conn.notifies(timeout=min(left_s, _PROOF_S), stop_after=1):
+                must_read = True
+            if must_read:
+                await asyncio.sleep(max(0.0, self._read_at + _APART_S - time.monotonic()))
+            return must_read
 
         self._hearing = asyncio.create_task(hear(), name="access hears")
         try:
             await asyncio.wait([self._hearing])
-            if not self._hearing.cancelled():
-                self._hearing.result()
+            return self._hearing.cancelled() or self._hearing.result()
         finally:
             self._hearing.cancel()
             self._hearing = None
@@ -161,6 +178,7 @@ class Access:
         await cursor.execute(
             "SELECT digest, k.id, user_id, scopes, expires_at, role, status"
             " FROM api_keys AS k JOIN user_access USING (user_id) WHERE revoked_at IS NULL"
+            " AND (expires_at IS NULL OR expires_at > clock_timestamp())"
         )
         keys = {
             digest: KeyPrincipal(key_id, user_id, frozenset(scopes), *others)
@@ -169,14 +187,21 @@ class Access:
         await cursor.execute("SELECT user_id, status FROM user_access WHERE status <> 'active'")
         self._statuses = dict(await cursor.fetchall())
         self._keys = keys
+        self._keys_by_id = {one.key_id: one for one in keys.values()}
         # What was noted since this began may not be among what it found.
         self._noted -= noted
         self._revoked = revoked | self._noted
-        self._read_at = began
+        self._heard_at = self._read_at = began
         for read in waiting:
             if not read.done():
                 read.set_result(None)
         self._waiting = [read for read in self._waiting if not read.done()]
+
+
+def _live(key: KeyPrincipal | None, now: datetime) -> KeyPrincipal | None:
+    if key is None or (key.expires_at is not None and key.expires_at <= now):
+        return None
+    return key
 
 
 async def role_and_status(conn: AsyncConnection[Any], user_id: UUID) -> tuple[str, str]:

@@ -67,7 +67,8 @@ def keep_users(
             and not user.is_erased
         ):
             continue
-        access = True
+        # Of somebody new who is let in, nobody has to hear: that is what is taken of the unknown.
+        access = access or before is not None or user.status != "active"
         conn.execute(
             "INSERT INTO user_access (user_id, role, status) VALUES (%s, %s, %s)"
             " ON CONFLICT (user_id) DO UPDATE SET role = excluded.role, status = excluded.status",
@@ -76,7 +77,17 @@ def keep_users(
         if before is not None:
             # After the row above is locked: from then on nobody begins a session as the user was.
             sessions.end_all_sync(conn, user.id, now)
+        if isinstance(before, User) and before.role != user.role:
+            conn.execute(
+                "UPDATE api_keys SET revoked_at = %s WHERE user_id = %s AND revoked_at IS NULL",
+                (now, user.id),
+            )
         if user.is_erased:
+            conn.execute(
+                "DELETE FROM idempotency_keys WHERE caller IN"
+                " (SELECT 'public:' || encode(email_index, 'hex') FROM user_emails WHERE user_id = %s)",
+                (user.id,),
+            )
             for table, column in _PERSONAL:
                 conn.execute(f"DELETE FROM {table} WHERE {column} = %s".encode(), (user.id,))
     if access:

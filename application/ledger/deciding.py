@@ -14,7 +14,7 @@ from domain.accounts import Account, ChangeAccountStatus, OpenAccount
 from domain.approvals import Approval, Approve, Reject, RequestApproval, Withdraw
 from domain.ownership import is_within_reach
 from domain.refusals import Refusal
-from domain.security import NoteSecurity
+from domain.security import NoteSecurity, SecurityLog
 from domain.statements import RecordStatement, Statement
 from domain.transfers import (
     Decided,
@@ -101,19 +101,15 @@ def decide(command: Command, book: Book, now: datetime) -> Decided:
 
 
 def _post_transfer(command: PostTransfer, book: Book, now: datetime) -> Decided:
-    there = book.get(command.transfer_id)
-    if there is not None:
-        source = book.account(command.source_id)
-        if (
-            isinstance(there, Transfer)
-            and transfers.is_same_request(there, command)
-            and is_within_reach(source, command.owner_id)
-        ):
+    there, source = book.get(command.transfer_id), book.account(command.source_id)
+    # Before anything is told of another's transfer: not even that there is one.
+    if there is not None and (
+        command.owner_id is None or is_within_reach(source, command.owner_id)
+    ):
+        if isinstance(there, Transfer) and transfers.is_same_request(there, command):
             raise AlreadyDone(command.transfer_id)
         raise Refusal("id_reused", id=command.transfer_id)
-    return transfers.post_transfer(
-        command, book.account(command.source_id), book.account(command.destination_id), now
-    )
+    return transfers.post_transfer(command, source, book.account(command.destination_id), now)
 
 
 def _open_account(command: OpenAccount, book: Book, now: datetime) -> Decided:
@@ -193,13 +189,22 @@ def _request_approval(command: RequestApproval, book: Book, now: datetime) -> De
 def _approve(command: Approve, book: Book, now: datetime) -> Decided:
     """The agreement, and with it what was agreed to; when that is refused, neither."""
     approval = _approval(command.approval_id, book)
-    approved = approvals.approve(approval, command, book.user, now)
+    approved = approvals.approve(approval, command, book.user, _owners(approval, book), now)
     assert approval is not None, "one that is not there is refused"
     try:
         done = decide(approvals.command_of(approval), book, now)
     except AlreadyDone as other:
         raise Refusal("id_reused", id=other.stream_id) from None
     return ((approval.id, approved), *done)
+
+
+def _owners(approval: Approval | None, book: Book) -> set[UUID]:
+    """Whose accounts an approval is about."""
+    asked = None if approval is None else approval.requested.transfer
+    if asked is None:
+        return set()
+    both = (book.account(asked.source_id), book.account(asked.destination_id))
+    return {a.owner_id for a in both if a is not None and a.owner_id is not None}
 
 
 def _reject(command: Reject, book: Book, now: datetime) -> Decided:
@@ -218,6 +223,9 @@ def _approval(approval_id: UUID, book: Book) -> Approval | None:
 
 
 def _note_security(command: NoteSecurity, book: Book, now: datetime) -> Decided:
+    there = book.get(command.stream_id)
+    if there is not None and not isinstance(there, SecurityLog):
+        raise Refusal("id_reused", id=command.stream_id)
     return tuple((command.stream_id, notice) for notice in command.notices)
 
 

@@ -9,6 +9,10 @@ from application.privacy.sealing import KEY_BYTES
 
 _LENGTH_BYTES = 4
 
+_MAX_CHARACTERS = 320
+"""No address or document is longer. Normalising takes the square of the time for many combining marks:
+a longer text is digested as it is, and nobody's."""
+
 
 class BlindIndex:
     """Digests under a key: who has the digests and not the key cannot try what they are of."""
@@ -43,12 +47,16 @@ class BlindIndex:
 
 def normal_email(address: str) -> str:
     """The one spelling of an address: trimmed, lower case, NFC."""
+    if len(address) > _MAX_CHARACTERS:
+        return address
     # Composed last: a letter may have a composed form in lower case only.
     return unicodedata.normalize("NFC", address.strip().lower())
 
 
 def normal_document(value: str) -> str:
     """The one spelling of a document's number: upper case, nothing that only divides it, NFC."""
+    if len(value) > _MAX_CHARACTERS:
+        return value
     # Composed first, since marks become letters of their own in upper case; and last, as above.
     composed = unicodedata.normalize("NFC", value)
     upper = "".join(c for c in composed if not _divides(c)).upper()

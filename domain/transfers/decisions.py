@@ -100,6 +100,7 @@ def _reserve(
         command.metadata,
         expires_at,
         command.expires_in_s,
+        command.owner_id,
     )
     held = accounts.Held(command.transfer_id, amount, source.balance, source.held + amount)
     return ((command.transfer_id, reserved), (source.id, held))
@@ -157,6 +158,7 @@ def post_pending(
     pending = _check_pending(command.transfer_id, transfer, command.expected_versions)
     request = pending.request
     assert isinstance(request, Reserved)
+    _check_asked(request, command.owner_id)
     if request.expires_at is not None and now >= request.expires_at:
         raise Refusal(
             "transfer_expired", transfer_id=pending.id, expired_at=request.expires_at.isoformat()
@@ -187,6 +189,8 @@ def void_pending(
     gets its hold back too."""
     _check_reach(command.transfer_id, source, destination, command.owner_id)
     pending = _check_pending(command.transfer_id, transfer, command.expected_versions)
+    assert isinstance(pending.request, Reserved)
+    _check_asked(pending.request, command.owner_id)
     return ((pending.id, Voided(command.reason)), _release(pending, source))
 
 
@@ -289,6 +293,14 @@ def is_same_reversal(transfer: Transfer, command: ReverseTransfer) -> bool:
         and r.reason == command.reason
         and (command.amount is None or parse_amount(command.amount, r.currency) == transfer.amount)
     )
+
+
+def _check_asked(request: Reserved, owner_id: Owner) -> None:
+    """A hold that the house has put on an account is worth nothing if its owner may lift it."""
+    if owner_id is not None and request.owner_id != owner_id:
+        raise Refusal(
+            "insufficient_permissions", why="who asked for the hold decides what becomes of it"
+        )
 
 
 def _check_reach(transfer_id: UUID, paying: Account, other: Account, owner_id: Owner) -> None:

@@ -48,6 +48,8 @@ class Reserved(Event, frozen=True):
     metadata: Metadata = {}
     expires_at: datetime | None = None
     expires_in_s: int = 0
+    owner_id: UUID | None = None
+    """The customer who asked for it; None: the house did, and only the house gives it up or posts it."""
 
 
 class Captured(Event, frozen=True):

@@ -207,7 +207,7 @@ def test_a_batch_does_not_wait_for_anybody(linked: bool, bank: Bank, rich: str) 
             "currency": "EUR",
         }
 
-    body = {"transfers": [item(MOST), item("1000.01"), item("1.00")], "linked": linked}
+    body = {"transfers": [item("999.00"), item("1000.01"), item("1.00")], "linked": linked}
     answer = bank.client.post("/api/transfers/batch", json=body)
     first, second, third = answer.json()["results"]
     assert (second["status"], second["reason"]) == ("refused", "approval_required")
@@ -218,7 +218,37 @@ def test_a_batch_does_not_wait_for_anybody(linked: bool, bank: Bank, rich: str) 
         assert bank.account(to)["balance"] == "0.00"
     else:
         assert (first["status"], third["status"]) == ("posted", "posted")
-        assert bank.account(to)["balance"] == "1001.00"
+        assert bank.account(to)["balance"] == "1000.00"
+
+
+def test_a_batch_moves_no_more_from_an_account_than_one_transfer_may(bank: Bank, rich: str) -> None:
+    to, another = bank.open(), bank.funded("600.00")
+
+    def item(source: str, amount: str) -> Json:
+        return {
+            "source_account_id": source,
+            "destination_account_id": to,
+            "amount": amount,
+            "currency": "EUR",
+        }
+
+    parts = [item(rich, "600.00"), item(another, "600.00"), item(rich, "400.01")]
+    answer = bank.client.post("/api/transfers/batch", json={"transfers": parts})
+    results = answer.json()["results"]
+    assert [one["status"] for one in results] == ["posted", "posted", "refused"]
+    assert results[2]["reason"] == "approval_required"
+    assert bank.account(to)["balance"] == "1200.00"
+
+
+def test_who_owns_the_account_that_is_paid_does_not_approve(
+    bank: Bank, rich: str, as_role: Callable[..., httpx2.Client]
+) -> None:
+    payee_id = uuid4()
+    with as_role("admin", payee_id) as payee:
+        own = bank.open(owner_id=str(payee_id))
+        asked = bank.move(rich, own, "1000.01").json()
+        answer = payee.post(f"/api/approvals/{asked['id']}/approve")
+    problem_of(answer, 403, "cannot_approve_own")
 
 
 # Deciding.

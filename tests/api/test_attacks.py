@@ -15,11 +15,11 @@ from tests.api.conftest import Bank, Json, problem_of, some_id
 from tests.conftest import Database
 from tests.support import people
 from tests.support.made_up import operations
-from tests.support.places import BODIES, Place, kind_of, places, put
 from tests.support.people import ADMIN
+from tests.support.places import BODIES, Place, kind_of, places, put
 from tests.support.serving import client_of
-from tests.support.staff import STAFF_PASSWORD, as_user, make
-from tests.support.visitors import log_in, new_email, registration, try_login, visiting
+from tests.support.staff import STAFF_PASSWORD, as_user, make, user_body
+from tests.support.visitors import log_in, new_email, visiting
 
 DESCRIPTION = create_app(people.settings(), "").openapi()
 PLACES = list(places(DESCRIPTION))
@@ -38,6 +38,7 @@ NASTY = {
     "a number too large": "9" * 400,
     "no number": "NaN",
 }
+ACCOUNT = BODIES["AccountIn"]
 INSIDE = ("psycopg", "Traceback", "SELECT ", "UPDATE ", "pg_catalog", 'relation "', "root:x:")
 """What would tell of the database or of this program."""
 FOR_OTHERS = ("a condition that always holds", "a NUL", "a number too large")
@@ -101,7 +102,7 @@ def chosen() -> Iterator[Place]:
     seen = set()
     for place in PLACES:
         kind = (place.where, place.name, str(place.schema))
-        if is_text(place) or kind not in seen:
+        if kind not in seen or (is_text(place) and place.where != "header"):
             yield place
         seen.add(kind)
 
@@ -138,24 +139,25 @@ def test_all_tables_are_still_there(api_database: Database, tables: Shapes) -> N
     assert shapes(api_database) == tables
 
 
-@pytest.mark.parametrize("text", [text for text in NASTY.values() if text.isprintable()])
+@pytest.mark.parametrize("text", [t for t in NASTY.values() if t.isprintable() and len(t) < 100])
 def test_what_can_be_shown_is_kept_as_it_is(text: str, bank: Bank, admin: httpx2.Client) -> None:
     account, cash = bank.open(name=text), bank.open("cash")
     assert bank.account(account)["name"] == text
     moved = bank.move(cash, account, "1.00", description=text, reference=text, metadata={"k": text})
     shown = bank.get(f"/api/transfers/{moved.json()['id']}", min_position=bank.head())
-    assert (shown["description"], shown["reference"]) == (text, text[:140])
+    assert (shown["description"], shown["reference"]) == (text, text)
     assert shown["metadata"] == {"k": text}
     assert bank.get("/api/transfers", reference=text)["data"][0]["id"] == shown["id"]
     frozen = admin.post(f"/api/accounts/{account}/freeze", json={"reason": text})
     events = bank.get(f"/api/streams/{account}/events", min_position=frozen.json()["position"])
     assert events["data"][-1]["data"]["reason"] == text
     assert admin.put("/api/profile", json={"full_name": text}).json()["full_name"] == text
-    issued = admin.post("/api/api-keys", json={"name": text[:100], "scopes": ["accounts:read"]})
-    assert issued.json()["name"] == text[:100]
-    key = {"Idempotency-Key": text}
-    again = [admin.post("/api/accounts", json=BODIES["AccountIn"], headers=key) for _ in range(2)]
-    assert again[0].json()["id"] == again[1].json()["id"]
+    issued = admin.post("/api/api-keys", json={"name": text, "scopes": ["accounts:read"]})
+    assert issued.json()["name"] == text
+    key = {"Idempotency-Key": f"kept {text}"}
+    one, same = (admin.post("/api/accounts", json=ACCOUNT, headers=key) for _ in range(2))
+    assert one.status_code == 201, one.text
+    assert one.json() == same.json()
 
 
 # Too much of it.
@@ -173,7 +175,12 @@ TOO_LONG = {
     "sort": "invalid_request",
 }
 """The reason, by field. Of passwords it is the one that there is."""
-BOUNDED = [place for place in PLACES if "maxLength" in place.schema]
+BOUNDED = [
+    place
+    for place in PLACES
+    if place.schema.get("type") == "string" and "maxLength" in place.schema
+    and place.kind != "PasswordChangeIn"  # which asks for the current one first
+]  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -236,8 +243,8 @@ def test_nobody_says_more_than_he_is_asked(
 
 TAKEN = {
     ("AccountIn", "id"), ("AccountIn", "owner_id"), ("TransferIn", "id"), ("UserIn", "id"),
-    ("RegistrationIn", "id"), ("RegistrationIn", "role"), ("UserIn", "role"), ("RetryIn", "key"),
-    ("UserChangeIn", "role"), ("UserChangeIn", "status"),
+    ("RegistrationIn", "role"), ("UserIn", "role"), ("RetryIn", "key"), ("UserChangeIn", "role"),
+    ("UserChangeIn", "status"),
 }  # fmt: skip
 """Members that are meant to be there; what others may do with them is in the tests of their routes."""
 
@@ -251,20 +258,17 @@ def test_no_body_takes_more_than_these() -> None:
 
 
 def test_an_id_of_somebody_else_changes_nothing_of_theirs(
-    base_url: str, client: httpx2.Client, api_database: Database
+    base_url: str, client: httpx2.Client, bank: Bank, api_database: Database
 ) -> None:
     email = new_email()
     theirs = make(client, "admin", email)["id"]
+    account = bank.open(owner_id=theirs)
     with visiting(base_url) as visitor, client_of(base_url, "user", UUID(some_id())) as other:
         before = written(api_database)
-        answer = visitor.post("/api/users", json=registration(id=theirs))
-        problem_of(answer, 422, "id_reused")
-        for path in ("/api/accounts", "/api/transfers"):
-            kind = KINDS[f"POST {path}"]
-            answer = other.post(path, json=BODIES[kind] | {"id": theirs})
-            assert answer.status_code in (404, 422), answer.text
-        answer = other.post("/api/accounts", json=BODIES["AccountIn"] | {"owner_id": theirs})
-        assert answer.status_code in (400, 403, 404), answer.text
+        problem_of(client.post("/api/users/admin", json=user_body(id=theirs)), 422, "id_reused")
+        for id_ in (theirs, account):
+            problem_of(other.post("/api/accounts", json=ACCOUNT | {"id": id_}), 422, "id_reused")
+        answer = other.post("/api/accounts", json=ACCOUNT | {"owner_id": theirs})
+        problem_of(answer, 403, "insufficient_permissions")
         assert written(api_database) == before
-        problem_of(try_login(visitor, email), 401, "invalid_credentials")
         log_in(visitor, email, STAFF_PASSWORD)

@@ -5,15 +5,18 @@ from __future__ import annotations
 import pytest
 from schemathesis import GenerationMode
 
-from tests.support.described import OPERATIONS, Sender
+from tests.support.customers import World
+from tests.support.described import OPERATIONS, Sender, ids_of
+from tests.support.described import world as world
 from tests.support.people import bearer
 
 
 # The server, in this process, may use `random` while a request is being made up.
 @pytest.mark.filterwarnings("ignore:Do not use the `random` module inside strategies")
 @pytest.mark.parametrize("label", sorted(OPERATIONS))
-def test_every_route_answers_as_described(base_url: str, label: str) -> None:
-    sender = Sender(base_url, bearer)
-    sender.send_made_up(label, GenerationMode.POSITIVE, 10)
-    sender.send_made_up(label, GenerationMode.NEGATIVE, 6)
+def test_every_route_answers_as_described(world: World, label: str) -> None:
+    sender = Sender(str(world.admin.client.base_url), bearer)
+    sender.send_made_up(label, 5)
+    sender.send_made_up(label, 4, ids=ids_of(world.bert))
+    sender.send_made_up(label, 4, GenerationMode.NEGATIVE)
     sender.send_limits(label, 1)

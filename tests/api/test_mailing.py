@@ -281,7 +281,7 @@ def deliver_by(url: str, context: ssl.SSLContext | None = None) -> None:
 
 def test_tls_is_used_when_the_server_has_it(certificate: Certificate) -> None:
     with mail_server(certificate) as server:
-        deliver_by(f"smtp://ann:a%40b@127.0.0.1:{server.port}", certificate.client)
+        deliver_by(f"smtp://ann:p%40ss@127.0.0.1:{server.port}", certificate.client)
     assert len(server.mails) == 1
     assert server.commands[:2] == ["ehlo " + server.commands[0][5:], "STARTTLS"]
     assert server.encrypted == server.commands[2:]

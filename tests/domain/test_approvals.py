@@ -37,7 +37,7 @@ from domain.approvals import (
 from domain.events import Event
 from domain.refusals import Refusal
 from domain.transfers import Condition, PostTransfer
-from domain.users import ChangeRole, Registered, User
+from domain.users import ChangeRole, Deleted, Erased, Registered, RoleChanged, Suspended, User
 from tests.support.given import ALICE, AN_HOUR, BOB, NOW, TRANSFER, refused
 
 APPROVAL = UUID(int=201)
@@ -77,6 +77,9 @@ def approval(*history: Event) -> Approval:
 
 
 PAYMENT_WAITS, PROMOTION_WAITS = approval(ASKED_PAYMENT), approval(ASKED_PROMOTION)
+HOUSE_PAYMENT_WAITS = approval(
+    Requested(MAKER, EXPIRY, TransferAsked(TRANSFER, ALICE, BOB, 25_000_00, "EUR"))
+)
 
 
 def people(**registered: UUID | None) -> Callable[[UUID], User | None]:
@@ -130,7 +133,7 @@ def test_a_change_of_role_is_carried_out_for_the_one_who_asked() -> None:
 # Agreeing.
 @pytest.mark.parametrize("there", [PAYMENT_WAITS, PROMOTION_WAITS])
 def test_another_person_agrees(there: Approval) -> None:
-    event = approve(there, Approve(APPROVAL, CHECKER), STRANGERS, NOW)
+    event = approve(there, Approve(APPROVAL, CHECKER), STRANGERS, (), NOW)
     assert event == Approved(CHECKER)
     after = approvals.evolve(there, event, APPROVAL)
     assert (after.status, after.checker_id, after.version) == ("approved", CHECKER, 2)
@@ -138,14 +141,14 @@ def test_another_person_agrees(there: Approval) -> None:
 
 def test_who_asked_neither_agrees_nor_rejects() -> None:
     with refused("cannot_approve_own"):
-        approve(PAYMENT_WAITS, Approve(APPROVAL, MAKER), STRANGERS, NOW)
+        approve(PAYMENT_WAITS, Approve(APPROVAL, MAKER), STRANGERS, (), NOW)
     with refused("cannot_approve_own"):
         reject(PAYMENT_WAITS, Reject(APPROVAL, MAKER))
 
 
 def test_who_gets_the_role_does_not_agree_to_it() -> None:
     with refused("cannot_approve_own"):
-        approve(PROMOTION_WAITS, Approve(APPROVAL, ANNA), STRANGERS, NOW)
+        approve(PROMOTION_WAITS, Approve(APPROVAL, ANNA), STRANGERS, (), NOW)
 
 
 def test_who_gets_a_role_may_decline_it() -> None:
@@ -178,7 +181,7 @@ def test_one_person_does_not_make_himself_a_second_one(
 ) -> None:
     why = "one person registered both, or one the other, and could act as either"
     with refused("cannot_approve_own", why=why):
-        approve(PAYMENT_WAITS, Approve(APPROVAL, CHECKER), user_of, NOW)
+        approve(PAYMENT_WAITS, Approve(APPROVAL, CHECKER), user_of, (), NOW)
 
 
 @pytest.mark.parametrize(
@@ -191,7 +194,43 @@ def test_one_person_does_not_make_himself_a_second_one(
 def test_those_who_did_not_register_each_other_are_two(
     user_of: Callable[[UUID], User | None],
 ) -> None:
-    assert approve(PAYMENT_WAITS, Approve(APPROVAL, CHECKER), user_of, NOW)
+    assert approve(PAYMENT_WAITS, Approve(APPROVAL, CHECKER), user_of, (), NOW)
+
+
+def test_whose_money_it_is_does_not_agree() -> None:
+    with refused("cannot_approve_own"):
+        approve(PAYMENT_WAITS, Approve(APPROVAL, CHECKER), STRANGERS, [ANNA, CHECKER], NOW)
+
+
+def asker(role: str, *then: Event) -> Callable[[UUID], User | None]:
+    """Finds the maker, in a role and with a history."""
+    user = users.evolve(None, Registered("m", "n", role), MAKER)
+    for event in then:
+        user = users.evolve(user, event, MAKER)
+    return {MAKER: user}.get
+
+
+@pytest.mark.parametrize(
+    ("waiting", "user_of"),
+    [
+        (PAYMENT_WAITS, asker("admin", Suspended())),
+        (PAYMENT_WAITS, asker("user", Deleted(), Erased())),
+        (PAYMENT_WAITS, asker("support")),
+        (PROMOTION_WAITS, asker("admin", RoleChanged("support", "admin"))),
+        (HOUSE_PAYMENT_WAITS, asker("user")),
+    ],
+    ids=["suspended", "erased", "another role", "demoted", "the house's money"],
+)
+def test_what_its_maker_may_not_ask_for_any_more_is_not_done(
+    waiting: Approval, user_of: Callable[[UUID], User | None]
+) -> None:
+    with refused("maker_may_not", maker_id=MAKER):
+        approve(waiting, Approve(APPROVAL, CHECKER), user_of, (), NOW)
+
+
+def test_what_its_maker_still_may_ask_for_is_done() -> None:
+    assert approve(PAYMENT_WAITS, Approve(APPROVAL, CHECKER), asker("user"), (), NOW)
+    assert approve(HOUSE_PAYMENT_WAITS, Approve(APPROVAL, CHECKER), asker("admin"), (), NOW)
 
 
 def test_a_line_ends_where_nothing_is_known_and_never_goes_round() -> None:
@@ -203,9 +242,9 @@ def test_a_line_ends_where_nothing_is_known_and_never_goes_round() -> None:
 def test_nobody_agrees_after_a_week_to_what_may_no_longer_be_wanted() -> None:
     assert timedelta(days=7) == LIFE
     command = Approve(APPROVAL, CHECKER)
-    assert approve(PAYMENT_WAITS, command, STRANGERS, EXPIRY - AN_HOUR / 3600)
+    assert approve(PAYMENT_WAITS, command, STRANGERS, (), EXPIRY - AN_HOUR / 3600)
     with refused("approval_expired", expired_at=EXPIRY.isoformat()):
-        approve(PAYMENT_WAITS, command, STRANGERS, EXPIRY)
+        approve(PAYMENT_WAITS, command, STRANGERS, (), EXPIRY)
 
 
 # Not agreeing.
@@ -237,7 +276,7 @@ def decisions(there: Approval | None, versions: tuple[int, ...] | None = None) -
     """Each of the three, of which every one is refused."""
     reasons = []
     for decide in (
-        lambda: approve(there, Approve(APPROVAL, CHECKER, versions), STRANGERS, NOW),
+        lambda: approve(there, Approve(APPROVAL, CHECKER, versions), STRANGERS, (), NOW),
         lambda: reject(there, Reject(APPROVAL, CHECKER, "", versions)),
         lambda: withdraw(there, Withdraw(APPROVAL, MAKER, "", versions)),
     ):
@@ -260,7 +299,7 @@ def test_what_was_decided_stays_so(status: str) -> None:
 
 
 def test_a_decision_is_made_on_the_version_that_was_seen() -> None:
-    assert approve(PAYMENT_WAITS, Approve(APPROVAL, CHECKER, (1,)), STRANGERS, NOW)
+    assert approve(PAYMENT_WAITS, Approve(APPROVAL, CHECKER, (1,)), STRANGERS, (), NOW)
     with refused("precondition_failed", version=1):
         decisions(PAYMENT_WAITS, (2,))
 
@@ -311,7 +350,7 @@ class Life(RuleBasedStateMachine):
     @rule(who=EVERYBODY)
     def agree(self, who: UUID) -> None:
         command = Approve(APPROVAL, who)
-        if self.try_(lambda: approve(self.there, command, self.user_of, self.clock)):
+        if self.try_(lambda: approve(self.there, command, self.user_of, (), self.clock)):
             assert self.there is not None
             assert self.clock < self.there.requested.expires_at
             self.done.append((self.there.requested.maker_id, who))

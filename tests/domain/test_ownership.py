@@ -37,7 +37,8 @@ ANNAS = owned(account(ALICE, balance=73_19, held=40_00), ANNA)
 BERTS = owned(account(BOB, balance=55_55), BERT)
 NOBODYS = owned(account(BOB, balance=1_00), None)
 
-PENDING = transfer(Reserved(ALICE, BOB, "EUR", 40_00))
+PENDING = transfer(Reserved(ALICE, BOB, "EUR", 40_00, owner_id=ANNA))
+THE_HOUSES = transfer(Reserved(ALICE, BOB, "EUR", 40_00))
 POSTED = transfer(Posted(ALICE, BOB, "EUR", 40_00))
 
 
@@ -146,6 +147,14 @@ def test_who_paid_does_not_take_it_back_and_for_others_it_is_not_there(
 ) -> None:
     with refused(reason):
         reverse_transfer(ReverseTransfer(TRANSFER, REVERSAL, owner_id=by), there, ANNAS, BERTS)
+
+
+def test_what_the_house_holds_its_payer_neither_lifts_nor_posts() -> None:
+    with refused("insufficient_permissions"):
+        void_pending(VoidPending(TRANSFER, owner_id=ANNA), THE_HOUSES, ANNAS, BERTS)
+    with refused("insufficient_permissions"):
+        post_pending(PostPending(TRANSFER, owner_id=ANNA), THE_HOUSES, ANNAS, BERTS, NOW)
+    assert void_pending(VoidPending(TRANSFER), THE_HOUSES, ANNAS, BERTS)
 
 
 def test_a_transfer_between_ones_own_accounts_is_ones_own_all_the_way() -> None:

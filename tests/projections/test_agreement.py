@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from datetime import UTC, datetime, timedelta
 from typing import Any, LiteralString
-from uuid import UUID
 
 import psycopg
 import pytest
 
 from application.ledger import Ledger
-from application.ledger.reading import SNAPSHOT_EVERY, SNAPSHOT_SHAPE
 from domain.events import Recorded
 from domain.security import RateLimited, key_of, stream_of
 from projections import agreement, people_tallies
@@ -22,7 +19,6 @@ from tests.conftest import Database
 from tests.projections.histories import busy_history
 from tests.projections.running import NAMES, caught_up, project_all, running
 from tests.projections.running import projected as projected_rows
-from tests.support.ledgers import open_account, pay, submit
 from tests.support.log import head, tampering
 
 Conn = psycopg.Connection[Any]
@@ -119,69 +115,6 @@ CHANGES: list[tuple[LiteralString, str, str]] = [
     ),
     ("UPDATE transfers.transfer SET id = gen_random_uuid()", "transfers", "not in the log"),
     ("DELETE FROM transfers.transfer", "transfers", "is in the log, and not in the read model"),
-    *[
-        (f"UPDATE users.person SET {change}", "users", words)
-        for change, words in (
-            ("email = 'odd'", "email is odd, by the log sealed:1:"),
-            ("email = '[erased]'", "email is [erased], by the log sealed:1:"),
-            ("full_name = 'odd'", "full_name is odd, by the log sealed:1:"),
-            ("full_name = 'odd' WHERE status = 'deleted'", "is odd, by the log [erased]"),
-            ("role = 'odd'", "role is odd, by the log"),
-            ("status = 'odd'", "status is odd, by the log"),
-            ("verified = NOT verified", "verified is True, by the log False"),
-            ("verified = NOT verified", "verified is False, by the log True"),
-            ("registered_by = gen_random_uuid()", "registered_by is"),
-            ("registered_at = '1999-01-01'", "registered_at is 1999"),
-            ("updated_at = '1999-01-01'", "updated_at is 1999"),
-            ("version = version + 1", "version is"),
-            ("first_position = -first_position", "first_position is -"),
-            ("position = position + 100000", "position is"),
-            ("id = gen_random_uuid()", "is there, and not in the log"),
-        )
-    ],
-    ("DELETE FROM users.person", "users", "is in the log, and not in the read model"),
-    *[
-        (f"UPDATE approvals.approval SET {change}", "approvals", words)
-        for change, words in (
-            ("status = 'odd'", "status is odd, by the log"),
-            ("kind = 'role_change'", "kind is role_change, by the log transfer"),
-            ("maker_id = gen_random_uuid()", "maker_id is"),
-            ("checker_id = gen_random_uuid()", "checker_id is"),
-            ("checker_id = NULL", "checker_id is None, by the log"),
-            ("asked = asked || '{\"amount\": 7000000}'", "'amount': 7000000"),
-            ('asked = asked || \'{"role": "odd"}\'', "'role': 'odd'"),
-            ("expires_at = '1999-01-01'", "expires_at is 1999"),
-            ("reason = 'odd'", "reason is odd, by the log"),
-            ("requested_at = '1999-01-01'", "requested_at is 1999"),
-            ("decided_at = '1999-01-01'", "decided_at is 1999"),
-            ("decided_at = NULL", "decided_at is None, by the log"),
-            ("version = version + 1", "version is"),
-            ("first_position = -first_position", "first_position is -"),
-            ("position = position + 100000", "position is"),
-            ("id = gen_random_uuid()", "is there, and not in the log"),
-        )
-    ],
-    ("DELETE FROM approvals.approval", "approvals", "is in the log, and not in the read model"),
-    *[
-        (f"UPDATE security.notice SET {change}", "security", words)
-        for change, words in (
-            ("recorded_at = '1999-01-01'", "recorded_at is 1999"),
-            ("kind = 'odd'", "kind is odd, by the log"),
-            ("reason = 'odd'", "reason is odd, by the log"),
-            ("action = 'odd' WHERE kind = 'admin_action'", "by the log registered as"),
-            ("action = 'odd' WHERE kind <> 'admin_action'", "action is odd, by the log"),
-            ("actor = 'mallory' WHERE kind = 'admin_action'", "mallory, by the log somebody"),
-            ("actor = 'mallory' WHERE kind <> 'admin_action'", "actor is mallory, by the log"),
-            ("address = 'odd'", "address is odd, by the log"),
-            ("user_agent = 'odd'", "user_agent is odd, by the log"),
-            ("key_id = gen_random_uuid()", "key_id is"),
-            ("key_id = NULL", "key_id is None, by the log"),
-            ("correlation_id = 'x'", "correlation_id is x, by the log"),
-            ("count = 77", "count is 77, by the log"),
-            ("position = -position", "is there, and not in the log"),
-        )
-    ],
-    ("DELETE FROM security.notice", "security", "is in the log, and not in the read model"),
     ("UPDATE audit.event SET actor = 'mallory'", "audit", "event 1: actor is mallory, by the log"),
     ("UPDATE audit.event SET correlation_id = 'x'", "audit", "correlation_id is x"),
     ("UPDATE audit.event SET causation_id = 'x'", "audit", "causation_id is x"),
@@ -204,6 +137,86 @@ def test_what_is_wrong_in_a_table_is_named(
     assert len(found.differences) <= MAX_DIFFERENCES
     assert any(words in difference for difference in found.differences), found.differences
     assert found.differences[0].startswith(f"{name}: ")
+
+
+PEOPLE: dict[LiteralString, list[tuple[LiteralString, str]]] = {
+    "users.person": [
+        ("email = 'odd'", "email is odd, by the log sealed:1:"),
+        ("email = '[erased]'", "email is [erased], by the log sealed:1:"),
+        ("full_name = 'odd'", "full_name is odd, by the log sealed:1:"),
+        ("full_name = 'odd' WHERE status = 'deleted'", "is odd, by the log [erased]"),
+        ("role = 'odd'", "role is odd, by the log"),
+        ("status = 'odd'", "status is odd, by the log"),
+        ("verified = NOT verified", "verified is True, by the log False"),
+        ("registered_by = gen_random_uuid()", "registered_by is"),
+        ("registered_at = '1999-01-01'", "registered_at is 1999"),
+        ("updated_at = '1999-01-01'", "updated_at is 1999"),
+        ("version = version + 1", "version is"),
+        ("first_position = -first_position", "first_position is -"),
+        ("position = position + 100000", "position is"),
+        ("id = gen_random_uuid()", "is there, and not in the log"),
+    ],
+    "approvals.approval": [
+        ("status = 'odd'", "status is odd, by the log"),
+        ("kind = 'role_change'", "kind is role_change, by the log transfer"),
+        ("maker_id = gen_random_uuid()", "maker_id is"),
+        ("checker_id = gen_random_uuid()", "checker_id is"),
+        ("checker_id = NULL", "checker_id is None, by the log"),
+        ("asked = asked || '{\"amount\": 7000000}'", "'amount': 7000000"),
+        ('asked = asked || \'{"role": "odd"}\'', "'role': 'odd'"),
+        ("expires_at = '1999-01-01'", "expires_at is 1999"),
+        ("reason = 'odd'", "reason is odd, by the log"),
+        ("requested_at = '1999-01-01'", "requested_at is 1999"),
+        ("decided_at = '1999-01-01'", "decided_at is 1999"),
+        ("decided_at = NULL", "decided_at is None, by the log"),
+        ("version = version + 1", "version is"),
+        ("first_position = -first_position", "first_position is -"),
+        ("position = position + 100000", "position is"),
+        ("id = gen_random_uuid()", "is there, and not in the log"),
+    ],
+    "security.notice": [
+        ("recorded_at = '1999-01-01'", "recorded_at is 1999"),
+        ("kind = 'odd'", "kind is odd, by the log"),
+        ("reason = 'odd'", "reason is odd, by the log"),
+        ("action = 'odd' WHERE kind = 'admin_action'", "by the log registered as"),
+        ("action = 'odd' WHERE kind <> 'admin_action'", "action is odd, by the log"),
+        ("actor = 'mallory' WHERE kind = 'admin_action'", "mallory, by the log somebody"),
+        ("actor = 'mallory' WHERE kind <> 'admin_action'", "actor is mallory, by the log"),
+        ("address = 'odd'", "address is odd, by the log"),
+        ("user_agent = 'odd'", "user_agent is odd, by the log"),
+        ("key_id = gen_random_uuid()", "key_id is"),
+        ("key_id = NULL", "key_id is None, by the log"),
+        ("correlation_id = 'x'", "correlation_id is x, by the log"),
+        ("count = 77", "count is 77, by the log"),
+        ("position = -position", "is there, and not in the log"),
+    ],
+}
+"""Table -> what is set in it, and words that tell of it."""
+
+
+@pytest.mark.parametrize("table", PEOPLE)
+def test_what_is_wrong_in_a_table_of_people_is_named(table: LiteralString, projected: Conn) -> None:
+    name = table.partition(".")[0]
+    projected.execute(f"CREATE TEMPORARY TABLE kept AS TABLE {table}")
+    columns = set()
+    for change, words in PEOPLE[table]:
+        projected.execute(f"UPDATE {table} SET {change}")
+        found = verdict_of(projected, name).differences
+        assert any(words in difference for difference in found), (change, found)
+        assert found[0].startswith(f"{name}: ")
+        columns.add(change.split()[0])
+        projected.execute(f"DELETE FROM {table}")
+        projected.execute(f"INSERT INTO {table} TABLE kept")
+    assert verdict_of(projected, name).differences == []
+    assert columns == set(columns_of(projected, table))
+    projected.execute(f"DELETE FROM {table}")
+    found = verdict_of(projected, name).differences
+    assert "is in the log, and not in the read model" in found[0]
+
+
+def columns_of(conn: Conn, table: LiteralString) -> list[str]:
+    cursor = conn.execute(f"SELECT * FROM {table} LIMIT 0")
+    return [column.name for column in cursor.description or ()]
 
 
 def test_a_read_model_that_has_seen_more_than_there_is_says_so(
@@ -268,74 +281,3 @@ def test_the_key_of_a_notice_is_that_of_its_hour_also_when_it_was_recorded_after
     )
     ((*_, key_id, _, _),) = people_tallies.of_notices([event])
     assert key_id == key_of(noticed_at)
-
-
-@pytest.fixture
-def snapshotted(ledger: Ledger, database: Database, conn: Conn) -> Conn:
-    """A log with a snapshot of an account, which went on since."""
-    one, other = open_account(ledger, "cash"), open_account(ledger)
-    for _ in range(3):
-        submit(ledger, *[pay(one, other, 1 + n % 7) for n in range(SNAPSHOT_EVERY // 2)])
-    assert conn.execute("SELECT count(*) FROM snapshots").fetchone() == (2,)
-    project_all(database.url)
-    return conn
-
-
-def snapshots_of(conn: Conn) -> ReadModelVerdict:
-    verdicts = hold_against_log(conn, snapshot_shape=SNAPSHOT_SHAPE)
-    (found,) = [verdict for verdict in verdicts if verdict.name == "snapshots"]
-    return found
-
-
-def test_snapshots_as_the_writer_made_them_agree_with_the_log(
-    snapshotted: Conn, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for batch in (agreement.BATCH_EVENTS, 37):
-        monkeypatch.setattr(agreement, "BATCH_EVENTS", batch)
-        found = snapshots_of(snapshotted)
-        assert (found.differences, found.counted) == ([], "2 snapshots")
-    assert found.position == head(snapshotted)[0]
-    assert "snapshots" not in {verdict.name for verdict in hold_against_log(snapshotted)}
-
-
-def forged(name: str, value: object) -> LiteralString:
-    """Sets a field in all snapshots, as the application's role, which may."""
-    return (
-        "UPDATE snapshots SET state = convert_to(jsonb_set(convert_from(state, 'UTF8')::jsonb,"
-        f" '{{{name}}}', '{json.dumps(value)}')::text, 'UTF8')"
-    )
-
-
-@pytest.mark.parametrize(
-    ("change", "words"),
-    [
-        (forged("balance", 9_999_999), "balance is 9999999, by the log"),
-        (forged("held", 7), "held is 7, by the log 0"),
-        (forged("credit_limit", 10**30), "by the log 0"),
-        (forged("status", "frozen"), "status is frozen, by the log active"),
-        (forged("type", "cash"), "type is cash, by the log checking"),
-        (forged("id", str(UUID(int=7))), f"account is {UUID(int=7)}, by the log"),
-        (forged("version", 7), "version_inside is 7, by the log"),
-        (
-            "UPDATE snapshots SET state ="
-            " convert_to(replace(convert_from(state, 'UTF8'), 'any', '\\u0000'), 'UTF8')",
-            "name is \ufffd, by the log any",
-        ),
-        ("UPDATE snapshots SET version = version + 1", "is"),
-        ("UPDATE snapshots SET version = 100000", "version is 100000, by the log"),
-        ("UPDATE snapshots SET state = '\\xff'", "balance is None, by the log"),
-        ("UPDATE snapshots SET originator_id = gen_random_uuid()", "and not in the log"),
-    ],
-)  # fmt: skip
-def test_a_snapshot_that_was_forged_is_named(
-    change: LiteralString, words: str, snapshotted: Conn
-) -> None:
-    snapshotted.execute(change)
-    found = snapshots_of(snapshotted).differences
-    assert any(words in difference for difference in found), found
-    assert found[0].startswith("snapshots: snapshot ")
-
-
-def test_a_snapshot_of_another_shape_is_left_alone_as_the_writer_does(snapshotted: Conn) -> None:
-    snapshotted.execute("UPDATE snapshots SET shape = 0, state = '{}'")
-    assert snapshots_of(snapshotted).counted == "0 snapshots"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Any
 from uuid import UUID, uuid4
@@ -14,21 +14,15 @@ import pytest
 
 from application.ledger import Ledger, Submission
 from application.ledger.outcomes import Command
-from domain import catalogue
-from domain.accounts import Credited, Debited, Held, Opened, Released, StatusChanged
-from domain.events import Event, Recorded
+from domain.accounts import Opened
+from domain.events import Recorded
 from domain.provenance import Provenance
-from domain.statements import Imported
 from domain.transfers import (
-    Captured,
-    Expired,
     Posted,
     PostPending,
     PostTransfer,
     Reserved,
-    Reversed,
     ReverseTransfer,
-    Voided,
 )
 from projections.audit import chain, queries
 from projections.audit.chain import CommandNode, tree
@@ -40,47 +34,6 @@ from tests.projections.running import ask, caught_up, project_all, rows, running
 
 A, B, T, R = (UUID(int=n) for n in (10, 11, 12, 13))
 DAY = datetime(2026, 1, 31, 12, tzinfo=UTC)
-
-WORDS: list[tuple[Event, str]] = [
-    (
-        Opened("Al", "credit", "EUR", B, 5),
-        f'opened "Al" (credit, EUR) with a credit limit of 0.05 for owner {B}',
-    ),
-    (Opened("Al", "cash", "JPY"), 'opened "Al" (cash, JPY)'),
-    (StatusChanged("frozen", "active", "court"), "status from active to frozen: court"),
-    (Debited(T, B, 1250, 8750), f"debited 12.50 EUR for transfer {T} to {B}; balance 87.50"),
-    (Credited(T, B, 5, 5, 2), f"credited 0.05 EUR by transfer {T} from {B}; balance 0.05, held 0.02"),
-    (Held(T, 5, 9, 5), f"held 0.05 EUR for transfer {T}; balance 0.09, held 0.05"),
-    (Released(T, 5, 9), f"set 0.05 EUR free that was held for transfer {T}; balance 0.09"),
-    (
-        Posted(A, B, "EUR", 5, 9, reference="R1", description="rent", reverses=T, reason="back"),
-        f'posted 0.05 EUR from {A} to {B} (asked for up to 0.09), reference R1, "rent",'
-        f" reversing transfer {T}: back",
-    ),
-    (
-        Reserved(A, B, "EUR", 5, expires_at=DAY),
-        f"reserved 0.05 EUR from {A} to {B}, until 2026-01-31T12:00:00+00:00",
-    ),
-    (Captured(5, 2, "done"), "posted 0.05 EUR of what was reserved, 0.02 set free: done"),
-    (Voided("no"), "voided: no"),
-    (Expired(), "expired"),
-    (Reversed(R, 5), f"0.05 EUR went back by transfer {R}"),
-    (
-        Imported(A, "NL1", "REF", "7", "EUR", 5, 9, 3, date(2026, 1, 1), date(2026, 1, 31)),
-        "booked statement 7 (REF) of NL1, 2026-01-01 to 2026-01-31: lines 3, opening 0.05,"
-        " closing 0.09 EUR",
-    ),
-]  # fmt: skip
-
-
-@pytest.mark.parametrize(("event", "words"), WORDS, ids=[e.topic for e, _ in WORDS])
-def test_every_event_has_words(event: Event, words: str) -> None:
-    assert describe(event, "EUR") == words
-
-
-def test_no_event_is_without_words() -> None:
-    assert {type(event) for event, _ in WORDS} == set(catalogue.EVENT_TYPES.values())
-    assert describe(Reversed(R, 5), "") == f"5 minor units went back by transfer {R}"
 
 
 def audited(events: list[Recorded]) -> list[AuditRow]:

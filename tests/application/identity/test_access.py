@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 from uuid import UUID, uuid4
@@ -25,7 +27,8 @@ USER, OTHER_USER = UUID(int=1), UUID(int=2)
 @pytest.fixture
 def no_polls(monkeypatch: pytest.MonkeyPatch) -> None:
     """Only what is told is heard."""
-    monkeypatch.setattr(module, "_POLL_S", 600)
+    monkeypatch.setattr(module, "_PROOF_S", 600)
+    monkeypatch.setattr(module, "_READ_S", 600)
 
 
 async def becomes(condition: Callable[[], object]) -> None:
@@ -105,21 +108,31 @@ def test_api_keys_come_and_go(database: Database) -> None:
         async with Access(database.url) as access:
             key = put_key(database)
             await becomes(lambda: access.key(key.digest, NOW))
+            assert access.key_by_id(key.id, NOW) == access.key(key.digest, NOW)
             with database.connect() as conn:
                 assert api_keys.revoke(conn, key.id, NOW)
             await becomes(lambda: access.key(key.digest, NOW) is None)
+            assert access.key_by_id(key.id, NOW) is None
 
     asyncio.run(run())
 
 
 def test_an_api_key_expires(database: Database) -> None:
     put_user(database, USER)
-    key = put_key(database, expires_at=after(days=1))
+    now, hour = datetime.now(UTC), timedelta(hours=1)
+    key, over = put_key(database, expires_at=now + hour), put_key(database, expires_at=now - hour)
 
     async def run() -> None:
         async with Access(database.url) as access:
-            assert access.key(key.digest, after(hours=23)) is not None
-            assert access.key(key.digest, after(days=1)) is None
+            for found in (
+                access.key(key.digest, now + hour / 2),
+                access.key_by_id(key.id, now + hour / 2),
+            ):
+                assert found is not None
+                assert found.key_id == key.id
+            assert access.key(key.digest, now + hour) is None
+            assert access.key_by_id(key.id, now + hour) is None
+            assert access.key(over.digest, now - 2 * hour) is None, "it is not even read"
 
     asyncio.run(run())
 
@@ -144,7 +157,7 @@ def test_a_key_is_what_its_user_is(database: Database) -> None:
 def test_what_nobody_told_is_found_all_the_same(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "_POLL_S", 0.01)
+    monkeypatch.setattr(module, "_READ_S", 0.01)
 
     async def run() -> None:
         async with Access(database.url) as access:
@@ -204,19 +217,65 @@ def test_who_asks_during_a_reading_is_answered_by_the_next(database: Database) -
     asyncio.run(run())
 
 
-@pytest.mark.usefixtures("no_polls")
-def test_a_burst_of_changes_is_read_at_once(
-    database: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    reads = 0
+@pytest.fixture
+def readings(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """When everything was read."""
+    found = []
     read = Access._read
 
     async def counted(access: Access, conn: AsyncConnection[Any]) -> None:
-        nonlocal reads
-        reads += 1
+        found.append(time.monotonic())
         await read(access, conn)
 
     monkeypatch.setattr(Access, "_read", counted)
+    return found
+
+
+def test_without_news_the_connection_only_proves_that_it_lives(
+    database: Database, readings: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_PROOF_S", 0.01)
+    monkeypatch.setattr(module, "_READ_S", 600)
+    monkeypatch.setattr(module, "_ANSWER_S", 60)
+
+    async def run() -> None:
+        async with Access(database.url) as access:
+            before = len(readings)
+            put_user(database, USER, status="suspended")
+            for _ in range(5):
+                heard_at = access._heard_at
+                await becomes(lambda known=heard_at: access._heard_at != known)  # type: ignore[misc]
+            assert len(readings) == before
+            assert access.status(USER) == "active"
+            sid = await log_out(database)
+            await becomes(lambda: access.is_revoked(sid, uuid4(), USER))
+            assert access.status(USER) == "suspended", "then everything was read"
+
+    asyncio.run(run())
+
+
+@pytest.mark.usefixtures("no_polls")
+def test_of_news_one_after_the_other_not_each_is_read(
+    database: Database, readings: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_ANSWER_S", 60)
+
+    async def run() -> None:
+        async with Access(database.url) as access:
+            for _ in range(20):
+                sid = await log_out(database)
+            await becomes(lambda: access.is_revoked(sid, uuid4(), USER))
+
+    began = time.monotonic()
+    asyncio.run(run())
+    lasted_s = time.monotonic() - began
+    assert len(readings) <= 2 + lasted_s / module._APART_S
+
+
+@pytest.mark.usefixtures("no_polls")
+def test_a_burst_of_changes_is_read_at_once(
+    database: Database, readings: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(module, "_ANSWER_S", 60)
 
     async def run() -> None:
@@ -231,7 +290,7 @@ def test_a_burst_of_changes_is_read_at_once(
             assert await access.refresh(60)
 
     asyncio.run(run())
-    assert reads < 10
+    assert len(readings) < 10
 
 
 @pytest.mark.usefixtures("no_polls")
@@ -264,7 +323,7 @@ def test_without_a_database_it_is_not_current(
 def test_a_database_that_does_not_answer_is_not_trusted_for_long(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "_POLL_S", 0.01)
+    monkeypatch.setattr(module, "_READ_S", 0.01)
     monkeypatch.setattr(module, "_ANSWER_S", 0.5)
     monkeypatch.setattr(module, "_CURRENT_S", 1.0)
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from application.privacy.blind_index import BlindIndex
+from application.privacy.blind_index import BlindIndex, normal_document, normal_email
 
 KEY = bytes(range(32))
 INDEX, OTHER = BlindIndex(KEY), BlindIndex(bytes(32))
@@ -54,6 +54,19 @@ def test_letters_count_as_the_same_however_they_are_composed() -> None:
 )
 def test_a_document_is_found_however_it_is_written(written: str) -> None:
     assert INDEX.document("IBAN", written) == INDEX.document("IBAN", "DE89370400440532013000")
+
+
+def test_what_is_too_long_to_be_one_is_not_normalised() -> None:
+    """That would take the square of its length; it is found by nobody, and still has a digest."""
+    for normal, longest in [
+        (normal_email, "Zoe\u0308" + "x" * 316),
+        (normal_document, "zoe\u0308" + "x" * 316),
+    ]:
+        assert len(longest) == 320
+        assert normal(longest) == normal(longest.swapcase()) != longest
+        assert normal(longest + "x") == longest + "x"
+    spaced = "alice@example.com".ljust(321)
+    assert INDEX.email(spaced) not in (INDEX.email("alice@example.com"), INDEX.email(spaced[:-2]))
 
 
 def test_other_addresses_and_documents_have_other_digests() -> None:
