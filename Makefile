@@ -48,7 +48,7 @@ $(VENV)/runtime: requirements.lock pyproject.toml
 
 $(VENV)/dev: requirements-dev.lock $(VENV)/runtime
 	@echo "Installing the tools for tests into $(VENV)."
-	@$(PIP) --requirement requirements-dev.lock
+	@$(PIP) --no-deps --requirement requirements-dev.lock
 	@touch $@
 
 # Keeps a venv that works; else makes one with the newest Python that can.

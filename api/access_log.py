@@ -7,6 +7,8 @@ from time import perf_counter
 
 from starlette.types import Message, Scope
 
+from api.origins import network_of
+
 _access = logging.getLogger("daybook.access")
 
 _SLOW_S = 1.0
@@ -44,6 +46,6 @@ class Access:
             "status": self._status,
             "duration_ms": round((perf_counter() - self._begun) * 1000, 3),
             "bytes": self._bytes,
-            "client": client[0] if client else None,
+            "client": network_of(client[0]) if client else None,
         }
         _access.log(level, "request", extra=fields)

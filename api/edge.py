@@ -109,12 +109,14 @@ class Edge:
         body = _Body(receive, _body_limit(scope))
         reply = _Reply(send, scope, body, access, self._own_headers(scope, headers))
         if self._options.limiter is not None:
-            reply.count_refused(self._options.limiter)
+            reply.count_with(self._options.limiter)
         reply.noticer = self._options.noticer
         if wants_envelope(headers):
             reply.in_envelope(correlation_id)
         try:
             await self._pass_on(scope, headers, body, reply)
+        except _RateLimitedError as error:
+            await _answer(scope, reply, "rate_limited", details_of(error.verdict))
         finally:
             access.write()
 
@@ -136,8 +138,10 @@ class Edge:
         if refusal is not None:
             await _answer(scope, reply, *refusal)
             return
-        # Answered like a GET; the server's own scope still says that no body is wanted.
-        method = "GET" if scope["method"] == "HEAD" else scope["method"]
+        # Answered like a GET; the server's own scope still says that no body is wanted, and the state says
+        # so to a route that does something.
+        is_head = scope["state"]["is_head"] = scope["method"] == "HEAD"
+        method = "GET" if is_head else scope["method"]
         query = without_version(scope["query_string"])
         reply.scope = {**scope, "method": method, "query_string": query}
         try:
@@ -145,8 +149,8 @@ class Edge:
         except BodyTooLargeError:
             body.too_large = False
             await _answer(scope, reply, "body_too_large", {"limit_bytes": body.limit})
-        except _RateLimitedError as error:
-            await _answer(scope, reply, "rate_limited", details_of(error.verdict))
+        except _RateLimitedError:
+            raise
         except Exception:  # the last resort: no request ends without an answer that finds the cause
             _log.exception("unexpected error, correlation id %s", scope["state"]["correlation_id"])
             if reply.started:
@@ -210,8 +214,9 @@ class _Reply:
         self._limiter: Limiter | None = None
         self._envelope: Envelope | None = None
 
-    def count_refused(self, limiter: Limiter) -> None:
-        """Count what is answered with 401: whoever tries keys is nobody else that it could count for."""
+    def count_with(self, limiter: Limiter) -> None:
+        """Count for its address what was not counted by the time of its answer: there is no route, or
+        nothing comes of the credentials that it has, so that there is nobody else to count it for."""
         self._limiter = limiter
 
     def in_envelope(self, correlation_id: str) -> None:
@@ -220,8 +225,8 @@ class _Reply:
     async def __call__(self, message: Message) -> None:
         if self._body.too_large and not self.started:
             raise BodyTooLargeError  # whatever the route made of the part that it got
-        if message["type"] == "http.response.start" and message["status"] == 401:
-            await self._count_refused()
+        if message["type"] == "http.response.start":
+            await self._count()
         messages = [message] if self._envelope is None else self._envelope.take(message)
         for ready in messages:
             await self._pass_on(ready)
@@ -240,7 +245,7 @@ class _Reply:
         if self._is_head:  # now, since a stream may be long in having anything to say
             await self._send({"type": "http.response.body"})
 
-    async def _count_refused(self) -> None:
+    async def _count(self) -> None:
         state = self.scope["state"]
         if self._limiter is None or "limit_headers" in state:
             return
@@ -251,7 +256,7 @@ class _Reply:
 
 
 class _RateLimitedError(Exception):
-    """Too many requests from one address had credentials that are none."""
+    """One too many from an address, which nobody else was counted for."""
 
     def __init__(self, verdict: Verdict) -> None:
         super().__init__()

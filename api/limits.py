@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 import logging
 import time
 from collections.abc import Callable
@@ -68,7 +69,9 @@ class Limiter:
     """Limits of one process, or by a Redis of all processes.
 
     `storage_url` is `redis://...`, `rediss://...` or None for the process' own memory. Raises
-    `ValueError` for any other, and for a rate that does not read as `100/minute`.
+    `ValueError` for any other, and for a rate that does not read as `100/minute`. In Redis, who was
+    counted is named by a digest under `secret`, which servers that count together share: addresses are
+    few enough for a plain digest to be guessed.
     """
 
     def __init__(
@@ -76,10 +79,12 @@ class Limiter:
         storage_url: str | None,
         rates: Rates,
         *,
+        secret: bytes = b"",
         patience_s: float = PATIENCE_S,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._items = _items(rates)
+        self._secret = secret
         self._here = SlidingWindows()
         self._redis = None
         if storage_url is not None:
@@ -108,7 +113,8 @@ class Limiter:
     async def _count(self, item: RateLimitItem, kind: str, key: str) -> Verdict:
         # What the library's strategy does, but for its statistics: with Redis they say of a new window
         # that it ends at once.
-        name, window_s = item.key_for(kind, key), item.get_expiry()
+        digest = hmac.digest(self._secret, key.encode(), "sha256").hex()
+        name, window_s = item.key_for(kind, digest), item.get_expiry()
         allowed = await self._storage.acquire_sliding_window_entry(name, item.amount, window_s)
         earlier, earlier_ttl_s, current, current_ttl_s = await self._storage.get_sliding_window(
             name, window_s

@@ -122,7 +122,7 @@ def moment(value: object, *, end_of_day: bool = False) -> datetime:
     return at
 
 
-def _as_whole(value: object) -> object:
+def _as_whole(value: Any) -> Any:
     """In JSON 2.0 is a whole number as 2 is."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
@@ -130,11 +130,11 @@ def _as_whole(value: object) -> object:
 def _check_metadata(value: object) -> Metadata:
     if not isinstance(value, dict) or len(value) > MAX_METADATA_KEYS:
         raise problem("invalid_metadata")
-    value = {name: _as_whole(one) for name, one in value.items()}
-    unfit = unfit_metadata_key(value)
+    found: Metadata = {name: _as_whole(one) for name, one in value.items()}
+    unfit = unfit_metadata_key(found)
     if unfit is not None:
         raise problem("invalid_metadata", key=unfit[:40].encode("utf-8", "replace").decode())
-    return value
+    return found
 
 
 def _uuid_text(value: object) -> object:
@@ -216,8 +216,8 @@ TransferStatus = Annotated[
     str, one_of("invalid_status", _TRANSFER_STATUSES), enum(_TRANSFER_STATUSES)
 ]
 Direction = Annotated[str, one_of("invalid_direction", _DIRECTIONS), enum(_DIRECTIONS)]
-Whole = Annotated[int, BeforeValidator(_as_whole), Field(strict=True)]
-"""A whole number of a body; "2" and true are none."""
+AS_WHOLE = BeforeValidator(_as_whole)
+"""For strict whole numbers of bodies, after their limits, which else are not described."""
 Position = Annotated[int, Field(ge=0, le=2**62)]
 Limit = Annotated[int, Field(ge=1, le=1000)]
 Cursor = Annotated[str, Field(max_length=200)]
@@ -275,7 +275,7 @@ class ConditionIn(In):
     """What must hold of one of the two accounts just before the transfer."""
 
     account_id: Id
-    version: Annotated[Whole, Field(ge=0, le=2**62)] | None = None
+    version: Annotated[int, Field(ge=0, le=2**62, strict=True), AS_WHOLE] | None = None
     balance_at_least: Decimal | None = None
     balance_at_most: Decimal | None = None
     available_at_least: Decimal | None = None
@@ -297,7 +297,7 @@ class ConditionIn(In):
         return Condition(self.account_id, *wanted)
 
 
-_A_TRANSFER = {
+_A_TRANSFER: dict[str, Any] = {
     "source_account_id": "0d4f7a52-11aa-4c55-9a4e-0a6b2f1c7e01",
     "destination_account_id": "0d4f7a52-11aa-4c55-9a4e-0a6b2f1c7e02",
     "amount": "12.50",
@@ -318,7 +318,7 @@ class TransferIn(In):
     effective_at: Moment | None = None
     metadata: MetadataIn = {}
     pending: Annotated[bool, Field(strict=True)] = False
-    expires_in_s: Annotated[Whole, Field(ge=1, le=MAX_EXPIRY_S)] | None = None
+    expires_in_s: Annotated[int, Field(ge=1, le=MAX_EXPIRY_S, strict=True), AS_WHOLE] | None = None
     up_to: Annotated[bool, Field(strict=True)] = False
     conditions: Annotated[list[ConditionIn], Field(max_length=4)] = []
 

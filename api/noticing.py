@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
@@ -17,6 +18,7 @@ from starlette.routing import Match
 from starlette.types import Scope
 
 from api.guard import plain
+from api.origins import client_key
 from api.redaction import redact_text
 from api.suspicion import MAX_AGENT, look
 from application import noticing
@@ -35,9 +37,12 @@ _log = logging.getLogger("daybook.security")
 
 MAX_DIFFERENT = 200
 """Notices of one window that differ; what comes on top of them is only counted, by kind."""
+MAX_OF_ADDRESS = 20
+"""Notices of one minute from one address that does not say who it is; more of them are summed up."""
 MANY_MORE = "many_more"
 """The reason of what is only counted."""
 
+_MINUTE_S = 60.0
 _FLUSH_S = 1.0
 _CONNECT_S = 2.0
 _MAX_ADDRESS = 100
@@ -47,7 +52,6 @@ _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"
 _KINDS: dict[int, type[Noticed]] = {
     401: AuthenticationFailed,
     403: AuthorizationFailed,
-    429: RateLimited,
 }
 _LINES: dict[type[Noticed], tuple[int, str]] = {
     AuthenticationFailed: (logging.INFO, "authentication failed"),
@@ -64,7 +68,7 @@ class _Alike(NamedTuple):
     """What notices have in common that are counted as one."""
 
     kind: type[Noticed]
-    reason: str
+    reason: str = ""
     action: str = ""
     actor: str = ""
     address: str = ""
@@ -73,9 +77,10 @@ class _Alike(NamedTuple):
 class _Seen:
     """How many alike there were, and what is told of the first of them."""
 
-    __slots__ = ("agent", "correlation_id", "count")
+    __slots__ = ("agent", "correlation_id", "count", "told")
 
-    def __init__(self, agent: str, correlation_id: str) -> None:
+    def __init__(self, told: _Alike, agent: str, correlation_id: str) -> None:
+        self.told = told
         self.agent = agent
         self.correlation_id = correlation_id
         self.count = 0
@@ -84,11 +89,15 @@ class _Seen:
 class Noticer:
     """What one process has noticed. Not `is_on`, it only counts the problems that are answered."""
 
-    def __init__(self, *, is_on: bool = True) -> None:
+    def __init__(self, *, is_on: bool = True, clock: Callable[[], float] = time.monotonic) -> None:
         self.counts: Counter[str] = Counter()
         """Problems answered since the start, by reason."""
         self._is_on = is_on
         self._window: dict[_Alike, _Seen] = {}
+        self._clock = clock
+        self._minute = 0.0
+        self._of_address: Counter[str] = Counter()
+        """Of this minute, notices by address that nobody is known behind."""
 
     def answered(self, scope: Scope, status: int) -> None:
         """A request is about to be answered. Its reason, if there is one, is in the scope's state."""
@@ -98,6 +107,10 @@ class Noticer:
         if not self._is_on:
             return
         agent = _user_agent(scope)
+        if status == 429:
+            # Whatever else there is to it: a flood is one notice, of whichever routes it is.
+            self._note(RateLimited, reason, scope, agent)
+            return
         if (kind := _KINDS.get(status)) is not None:
             self._note(kind, reason, scope, agent)
         if found := look(scope["raw_path"], scope["query_string"], agent):
@@ -107,34 +120,63 @@ class Noticer:
         """What was noticed since the last time."""
         window, self._window = self._window, {}
         return [
-            alike.kind(
-                alike.reason,
-                alike.action,
-                alike.actor,
-                alike.address,
+            seen.told.kind(
+                seen.told.reason,
+                seen.told.action,
+                seen.told.actor,
+                seen.told.address,
                 redact_text(seen.agent),
                 seen.correlation_id,
                 seen.count,
             )
-            for alike, seen in window.items()
+            for seen in window.values()
         ]
 
     def _note(self, kind: type[Noticed], reason: str, scope: Scope, agent: bytes) -> None:
-        caller = scope["state"].get("caller")
-        actor = "" if caller is None else caller.actor
-        client = scope.get("client")
-        address = client[0][:_MAX_ADDRESS] if client else ""
-        alike, told = _Alike(kind, reason, _action_of(scope), actor, address), agent
-        if alike not in self._window and len(self._window) >= MAX_DIFFERENT:
-            alike, told = _Alike(kind, MANY_MORE), b""
+        alike = _flood(scope) if kind is RateLimited else _alike(kind, reason, scope)
+        if alike not in self._window:
+            if len(self._window) >= MAX_DIFFERENT:
+                alike = _Alike(kind, MANY_MORE)
+            elif kind is not RateLimited and self._is_beyond(scope):
+                alike = _Alike(kind, MANY_MORE, address=client_key(scope))
         seen = self._window.get(alike)
         if seen is None:
-            text = told[:MAX_AGENT].decode("latin-1")
-            seen = self._window[alike] = _Seen(text, scope["state"]["correlation_id"])
-            level, line = _LINES[kind]
-            fields = {"reason": alike.reason, "action": alike.action, "actor": alike.actor}
-            _log.log(level, line, extra=fields)
+            told = alike if alike.reason else _alike(kind, reason, scope)
+            seen = self._window[alike] = _first(told, scope, agent)
         seen.count += 1
+
+    def _is_beyond(self, scope: Scope) -> bool:
+        """Count one more that is to be told, unless its address was told of enough in this minute."""
+        if "caller" in scope["state"]:
+            return False
+        if self._clock() - self._minute >= _MINUTE_S:
+            self._minute = self._clock()
+            self._of_address.clear()
+        self._of_address[client_key(scope)] += 1
+        return self._of_address[client_key(scope)] > MAX_OF_ADDRESS
+
+
+def _alike(kind: type[Noticed], reason: str, scope: Scope) -> _Alike:
+    caller = scope["state"].get("caller")
+    client = scope.get("client")
+    address = client[0][:_MAX_ADDRESS] if client else ""
+    return _Alike(kind, reason, _action_of(scope), "" if caller is None else caller.actor, address)
+
+
+def _flood(scope: Scope) -> _Alike:
+    """Only whom the requests were counted for: they may be for any route, with any of many keys."""
+    caller = scope["state"].get("caller")
+    if caller is None:
+        return _Alike(RateLimited, address=client_key(scope))
+    return _Alike(RateLimited, actor=str(caller.user_id))
+
+
+def _first(told: _Alike, scope: Scope, agent: bytes) -> _Seen:
+    level, line = _LINES[told.kind]
+    fields = {"reason": told.reason, "action": told.action, "actor": told.actor}
+    _log.log(level, line, extra=fields)
+    text = "" if told.reason == MANY_MORE else agent[:MAX_AGENT].decode("latin-1")
+    return _Seen(told, text, scope["state"]["correlation_id"])
 
 
 def _user_agent(scope: Scope) -> bytes:

@@ -70,6 +70,17 @@ PREFLIGHT = [
 """What a preflight is answered beside `cors_headers`."""
 
 
+def network_of(address: str) -> str:
+    """Where an address is from, without telling whose it is: its first 24 bits, of IPv6 the first 48."""
+    try:
+        parsed = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return "unknown"
+    mapped = parsed.ipv4_mapped if isinstance(parsed, ipaddress.IPv6Address) else None
+    plain = mapped or parsed
+    return str(ipaddress.ip_network((plain, 24 if plain.version == 4 else 48), strict=False))
+
+
 def client_key(scope: Scope) -> str:
     """Whom a request without credentials counts for: its address, of IPv6 the network.
 

@@ -13,6 +13,7 @@ from application.audit.files import place_new_file
 from application.privacy import master_keys as masters
 
 _CURSORS = b"daybook cursors 1"
+_LIMITS = b"daybook limits 1"
 
 
 def master_keys(settings: Settings) -> masters.MasterKeys:
@@ -39,6 +40,11 @@ def cursor_key(settings: Settings) -> bytes:
     """32 bytes that sign cursors: the same on every server that has the same JWT_SECRET, and of no use
     for signing tokens."""
     return hmac.digest(jwt_secrets(settings)[0].encode(), _CURSORS, "sha256")
+
+
+def limits_key(settings: Settings) -> bytes:
+    """32 bytes that hide who is counted, of the same kind."""
+    return hmac.digest(jwt_secrets(settings)[0].encode(), _LIMITS, "sha256")
 
 
 def encryption_key_file(settings: Settings) -> Path:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections.abc import Awaitable
 from datetime import UTC, datetime
+from uuid import UUID
 
 import psycopg
 from psycopg_pool import PoolTimeout
@@ -23,23 +25,48 @@ _CLEAN_UP_S = 60.0
 
 async def sweep(state: State) -> None:
     """Expire pending transfers when their time is over, and remove what is of no more use, for as long
-    as the server runs."""
+    as the server runs. Each goes on whatever becomes of the others."""
+    stuck: set[UUID] = set()
     clean_up_at = 0.0
     while True:
         await asyncio.sleep(_SWEEP_S)
-        try:
-            async with state.pool.connection() as conn:
-                overdue = await deadlines.due(conn)
-                await housekeeping.forget_old_answers(conn)
-            if overdue:
-                await deadlines.expire(state.ledger, overdue)
-            if time.monotonic() >= clean_up_at:
-                async with state.pool.connection() as conn:
-                    await sessions.clean_up(conn, datetime.now(UTC))
+        await _tried("expiring transfers", _expire(state, stuck))
+        await _tried("forgetting old answers", _forget(state))
+        if time.monotonic() >= clean_up_at:
+            # Not each second, so that those that cannot expire are not all that is tried.
+            stuck.clear()
+            if await _tried("removing old sessions", _clean_up(state)):
                 clean_up_at = time.monotonic() + _CLEAN_UP_S
-        except (psycopg.Error, PoolTimeout, QueueFullError, WriteFailedError) as error:
-            _log.warning("expiring transfers waits for better times: %s", error)
-        except LedgerClosedError:
-            return
-        except Exception:  # noqa: BLE001 - whatever it is, other transfers have their time too
-            _log.exception("expiring transfers met a defect")
+
+
+async def _expire(state: State, stuck: set[UUID]) -> None:
+    """Expire what is due but for those that are stuck, and add to these."""
+    async with state.pool.connection() as conn:
+        overdue = await deadlines.due(conn, stuck)
+    if overdue:
+        stuck.update(await deadlines.expire(state.ledger, overdue))
+
+
+async def _forget(state: State) -> None:
+    async with state.pool.connection() as conn:
+        await housekeeping.forget_old_answers(conn)
+
+
+async def _clean_up(state: State) -> None:
+    async with state.pool.connection() as conn:
+        await sessions.clean_up(conn, datetime.now(UTC))
+
+
+async def _tried(what: str, work: Awaitable[None]) -> bool:
+    """Whether it is done. What is not is tried again."""
+    try:
+        await work
+    except (psycopg.Error, PoolTimeout, QueueFullError, WriteFailedError) as error:
+        _log.warning("%s waits for better times: %s", what, error)
+    except LedgerClosedError:
+        pass  # the server stops, and another one does it
+    except Exception:  # noqa: BLE001 - whatever it is, the other work has its time too
+        _log.exception("%s met a defect", what)
+    else:
+        return True
+    return False

@@ -44,7 +44,7 @@ from api.routes import (
     transfers,
     users,
 )
-from api.secrets import cursor_key, jwt_secrets, master_keys
+from api.secrets import cursor_key, jwt_secrets, limits_key, master_keys
 from api.settings import Settings, load_settings
 from api.state import Policy, State
 from api.sweeping import sweep
@@ -178,7 +178,7 @@ def make_limiter(settings: Settings) -> Limiter | None:
         login=settings.RATE_LIMIT_LOGIN,
         login_per_address=settings.RATE_LIMIT_LOGIN_ADDRESS,
     )
-    return Limiter(settings.REDIS_URL, rates)
+    return Limiter(settings.REDIS_URL, rates, secret=limits_key(settings))
 
 
 def make_storage(settings: Settings, vault: Vault) -> Storage:

@@ -46,6 +46,7 @@ from api.responses import (
     problems,
 )
 from api.state import Running, State
+from api.strict_json import StrictRoute
 from api.writing import change, create, json_response, tagged_response
 from domain.accounts import CUSTOMER_TYPES, ChangeAccountStatus, OpenAccount
 from domain.money import format_amount
@@ -54,7 +55,7 @@ from projections.balances import queries
 from projections.balances.queries import AccountAt, AccountRow
 from projections.entries import queries as entry_queries
 
-router = APIRouter(prefix="/api/accounts", tags=["accounts"])
+router = APIRouter(prefix="/api/accounts", tags=["accounts"], route_class=StrictRoute)
 
 VERBS: dict[str, tuple[str, tuple[str, ...]]] = {
     "freeze": ("frozen", ()),

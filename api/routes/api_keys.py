@@ -19,13 +19,14 @@ from api.preconditions import refuse_if_match
 from api.problems import ProblemError
 from api.responses import problems
 from api.state import Running, State
+from api.strict_json import StrictRoute
 from api.views import Json
 from api.writing import change, create, json_response, refuse_idempotency_key
 from application.identity import api_keys
 from application.identity.api_keys import ApiKey
 from application.people.credentials import key_issue, key_revocation
 
-router = APIRouter(prefix="/api/api-keys", tags=["api keys"])
+router = APIRouter(prefix="/api/api-keys", tags=["api keys"], route_class=StrictRoute)
 
 
 @router.post(

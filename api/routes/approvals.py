@@ -16,11 +16,12 @@ from api.preconditions import ExpectedVersions, IfNoneMatch
 from api.problems import ProblemError
 from api.responses import NOT_MODIFIED, TAGGED, problems
 from api.state import Running
+from api.strict_json import StrictRoute
 from api.writing import APPROVALS, change, json_response, tagged_response
 from domain.approvals import STATUSES, Approve, Reject, Withdraw
 from projections.approvals import queries
 
-router = APIRouter(prefix=APPROVALS, tags=["approvals"])
+router = APIRouter(prefix=APPROVALS, tags=["approvals"], route_class=StrictRoute)
 
 ApprovalStatus = Annotated[str, one_of("invalid_status", STATUSES), enum(STATUSES)]
 

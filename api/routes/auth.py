@@ -25,6 +25,7 @@ from api.people_views import own_user, private_response
 from api.problems import ProblemError
 from api.responses import problems
 from api.state import Running, State
+from api.strict_json import StrictRoute
 from api.views import Json
 from application.identity import sessions
 from application.identity.access import role_and_status
@@ -33,7 +34,7 @@ from application.identity.passwords import keep_rehash
 from application.identity.sessions import ACCESS_LIFE, Session
 from application.people.vault import Login
 
-router = APIRouter(prefix="/api/auth", tags=["auth"])
+router = APIRouter(prefix="/api/auth", tags=["auth"], route_class=StrictRoute)
 
 _SHOWN_AT_LOGIN = ("id", "email", "full_name", "role", "status")
 

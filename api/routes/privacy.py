@@ -18,12 +18,13 @@ from api.preconditions import refuse_if_match
 from api.problems import ProblemError
 from api.responses import problems
 from api.state import Running, State
+from api.strict_json import StrictRoute
 from api.views import Json
 from api.writing import change, json_response, refuse_idempotency_key
 from domain.users import Disclosed, EraseUser, NoteDisclosure, Registered
 from projections import log
 
-router = APIRouter(prefix="/api/users/{user_id}", tags=["privacy"])
+router = APIRouter(prefix="/api/users/{user_id}", tags=["privacy"], route_class=StrictRoute)
 
 
 @router.post("/erase", response_model=UserOut, responses=problems(400, 404, 409))

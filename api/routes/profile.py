@@ -18,11 +18,12 @@ from api.preconditions import ExpectedVersions, etag, refuse_if_match
 from api.problems import ProblemError
 from api.responses import problems
 from api.state import Running, State
+from api.strict_json import StrictRoute
 from api.writing import change
 from application.people.credentials import login_by_id, password_change
 from application.people.vault import Login
 
-router = APIRouter(prefix="/api/profile", tags=["profile"])
+router = APIRouter(prefix="/api/profile", tags=["profile"], route_class=StrictRoute)
 
 
 @router.get("", response_model=UserOut, responses={200: PRIVATE_TAGGED, **problems(404)})
@@ -46,6 +47,8 @@ async def change_profile(
     if body.full_name is None and body.email is None:
         raise ProblemError("missing_fields", fields=list(ProfileIn.model_fields))
     user_id = caller_of(request).user_id
+    if body.email is not None:  # a mail goes there, and whether somebody has it is told
+        await count_attempt(request, state, f"address {user_id}")
     prepared = await prepared_profile(state, user_id, body.full_name, body.email, expected)
     answered = await change(
         request, state, prepared.command, beside=prepared.beside, finish=in_clear

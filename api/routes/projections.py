@@ -11,13 +11,14 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 from pydantic import ConfigDict, Field
 
 from api import views
-from api.models import Id, In, Whole
+from api.models import AS_WHOLE, Id, In
 from api.paging import complete
 from api.problems import ProblemError
 from api.rebuild_views import rebuild_view
 from api.responses import ProjectionDetailOut, ProjectionsOut, problems
 from api.routes.events import goes_on
 from api.state import Running
+from api.strict_json import StrictRoute
 from api.writing import json_response
 from projections import log, parking, rebuild_state
 from projections.catalogue import READ_MODELS, ReadModel, UnknownReadModelError, read_model
@@ -28,7 +29,7 @@ from projections.rebuilder import ask
 from projections.shadows import RebuildRefusedError
 from projections.swapping import cancel, pause, rollback
 
-router = APIRouter(prefix="/api/projections", tags=["projections"])
+router = APIRouter(prefix="/api/projections", tags=["projections"], route_class=StrictRoute)
 
 _LOOK_S = 0.5
 _KEEP_ALIVE_S = 15.0
@@ -77,8 +78,8 @@ class RebuildIn(In):
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"parallel": 2}]})
     accept_differences: Annotated[bool, Field(strict=True)] = False
-    parallel: Annotated[Whole, Field(ge=1, le=64)] = 1
-    throttle: Annotated[Whole, Field(ge=1, le=10_000_000)] | None = None
+    parallel: Annotated[int, Field(ge=1, le=64, strict=True), AS_WHOLE] = 1
+    throttle: Annotated[int, Field(ge=1, le=10_000_000, strict=True), AS_WHOLE] | None = None
 
 
 @router.post(

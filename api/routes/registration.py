@@ -18,13 +18,14 @@ from api.people_views import NO_STORE, in_clear, private_response, user_now
 from api.problems import ProblemError
 from api.responses import TAGGED, problems
 from api.state import Running, State, correlation_of
+from api.strict_json import StrictRoute
 from api.writing import Author, create
 from application.ledger import Refused, Submission
 from application.people import registering
 from domain.provenance import Provenance
 from domain.users import VerifyEmail
 
-router = APIRouter(prefix="/api", tags=["auth"])
+router = APIRouter(prefix="/api", tags=["auth"], route_class=StrictRoute)
 
 _REGISTERED = {"headers": {**PRIVATE["headers"], **TAGGED["headers"]}}
 
@@ -75,7 +76,10 @@ async def register(request: Request, body: RegistrationIn, state: Running) -> Re
 async def follow_link(
     request: Request, link: Annotated[LinkIn, Query()], state: Running
 ) -> Response:
-    """What the link in the mail leads to: the address is the user's. It works once, for a day."""
+    """What the link in the mail leads to: the address is the user's. It works once, for a day.
+
+    HEAD only tells whether it is such a link: that is what programs send that look at mails first.
+    """
     return await _verify(request, state, link.token)
 
 
@@ -93,6 +97,8 @@ async def _verify(request: Request, state: State, token: str) -> Response:
     claims = state.gate.signer.verify(token, "link", datetime.now(UTC))
     if claims.purpose != VERIFY_EMAIL:
         raise ProblemError("invalid_token_type", expected=VERIFY_EMAIL)
+    if request.scope["state"]["is_head"]:
+        return private_response({})
     provenance = Provenance(actor=f"user:{claims.user_id}", correlation_id=correlation_of(request))
     command = VerifyEmail(claims.user_id, claims.subject_digest)
     done = await state.ledger.post(Submission([command], provenance))

@@ -47,6 +47,7 @@ from api.responses import (
     problems,
 )
 from api.state import Running, State
+from api.strict_json import StrictRoute
 from api.writing import change, create, json_response, tagged_response, write_batch
 from application.ledger import Answer, Outcome
 from domain.transfers import PostPending, PostTransfer, ReverseTransfer, VoidPending
@@ -54,7 +55,7 @@ from projections.balances.queries import accounts_of, owners
 from projections.entries import queries as entry_queries
 from projections.transfers import past, queries
 
-router = APIRouter(prefix="/api/transfers", tags=["transfers"])
+router = APIRouter(prefix="/api/transfers", tags=["transfers"], route_class=StrictRoute)
 
 _Bad = dict[str, Any]
 _UUID = re.compile(r"[0-9a-fA-F-]{36}")

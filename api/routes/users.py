@@ -27,6 +27,7 @@ from api.problems import ProblemError
 from api.responses import NOT_MODIFIED, TAGGED, problems
 from api.sorting import parse_sort
 from api.state import Running, State
+from api.strict_json import StrictRoute
 from api.writing import Beside, change, create, json_response, tagged_response
 from application.ledger.outcomes import Command
 from application.people.registering import registration
@@ -35,7 +36,7 @@ from domain.versions import Expected
 from projections.users import queries
 from projections.users.queries import SORT_COLUMNS, Filters
 
-router = APIRouter(prefix="/api/users", tags=["users"])
+router = APIRouter(prefix="/api/users", tags=["users"], route_class=StrictRoute)
 
 _PROFILE = ("full_name", "email")
 

@@ -83,7 +83,8 @@ def profile_change(
     mail_id: UUID | None = None,
     link_for: LinkFor | None = None,
 ) -> Prepared:
-    """New texts of a user, whose `key` is given; None leaves as it is.
+    """New texts of a user, whose `key` is given; None leaves as it is. The mail to a new address takes
+    the place of those that still wait: whoever changes often sends no more for it.
 
     Its `beside` refuses `email_already_exists`.
     """
@@ -98,6 +99,7 @@ def profile_change(
             return
         conn.execute("DELETE FROM user_emails WHERE user_id = %s", (user_id,))
         _take_email(conn, vault, user_id, email)
+        conn.execute(_FORGET_WAITING, (user_id,))
         if mail is not None and mail_id is not None:
             _post(conn, mail_id, user_id, key, mail)
 
@@ -126,9 +128,7 @@ async def ask_again(
     """Put another mail that asks to verify the address in the place of those that still wait."""
     mail = _verification(email, sealed_email, link_for)
     async with conn.transaction():
-        await conn.execute(
-            "DELETE FROM outgoing_mail WHERE person_id = %s AND sent_at IS NULL", (user_id,)
-        )
+        await conn.execute(_FORGET_WAITING, (user_id,))
         await conn.execute(_POST, (mail_id, user_id, _sealed(mail, mail_id, key)))
 
 
@@ -157,6 +157,7 @@ def _verification(email: str, sealed: str, link_for: LinkFor) -> Mail:
     )
 
 
+_FORGET_WAITING = "DELETE FROM outgoing_mail WHERE person_id = %s AND sent_at IS NULL"
 _POST = "INSERT INTO outgoing_mail (id, person_id, kind, sealed) VALUES (%s, %s, 'verify', %s)"
 
 

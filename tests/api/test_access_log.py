@@ -77,7 +77,7 @@ def test_a_request_is_told_without_its_query(caplog: pytest.LogCaptureFixture) -
         "path": "/api/accounts",
         "status": 200,
         "bytes": 8,
-        "client": "127.0.0.1",
+        "client": "127.0.0.0/24",
     }
     assert {name: told[name] for name in expected} == expected
     assert isinstance(told["duration_ms"], float)
@@ -127,3 +127,19 @@ def test_nothing_is_put_together_for_a_line_that_nobody_sees(
     monkeypatch.setattr(access_log, "perf_counter", lambda: next(times))
     with caplog.at_level(logging.WARNING, "daybook"):
         assert lines(caplog, answered) == []
+
+
+@pytest.mark.parametrize(
+    ("address", "told"),
+    [
+        ("198.51.100.213", "198.51.100.0/24"),
+        ("2001:db8:77:88::4242", "2001:db8:77::/48"),
+        ("fe80::1%eth0", "fe80::/48"),
+        ("::ffff:198.51.100.213", "198.51.100.0/24"),
+        ("whoever", "unknown"),
+    ],
+)
+def test_a_line_does_not_tell_whose_address_it_was(
+    address: str, told: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert line(caplog, answered, client=(address, 4711))["client"] == told

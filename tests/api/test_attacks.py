@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 from uuid import UUID
 
 import httpx2
@@ -19,6 +18,7 @@ from tests.support.people import ADMIN
 from tests.support.places import BODIES, Place, kind_of, places, put
 from tests.support.serving import client_of
 from tests.support.staff import STAFF_PASSWORD, as_user, make, user_body
+from tests.support.untouched import Shapes, shapes, written
 from tests.support.visitors import log_in, new_email, visiting
 
 DESCRIPTION = create_app(people.settings(), "").openapi()
@@ -43,26 +43,6 @@ INSIDE = ("psycopg", "Traceback", "SELECT ", "UPDATE ", "pg_catalog", 'relation 
 """What would tell of the database or of this program."""
 FOR_OTHERS = ("a condition that always holds", "a NUL", "a number too large")
 """Tried where only an id, a time or a number may be."""
-
-
-def written(database: Database) -> int:
-    """How many events there are, but for the security log, which tells of what is refused."""
-    with database.connect(superuser=True) as conn:
-        row = conn.execute("SELECT count(*) FROM events WHERE topic NOT LIKE 'security.%'")
-        return int((row.fetchone() or (0,))[0])
-
-
-Shapes = list[tuple[Any, ...]]
-
-
-def shapes(database: Database) -> Shapes:
-    """Every table that there is, with its columns."""
-    with database.connect(superuser=True) as conn:
-        return conn.execute(
-            "SELECT attrelid::regclass::text, attname, atttypid FROM pg_attribute"
-            " JOIN pg_class ON pg_class.oid = attrelid WHERE relkind IN ('r', 'p', 'v')"
-            " AND relnamespace::regnamespace::text !~ '^pg_' ORDER BY 1, 2"
-        ).fetchall()
 
 
 @pytest.fixture(scope="module")

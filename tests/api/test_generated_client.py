@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from openapi_python_client import MetaType, generate
-from openapi_python_client.config import Config, ConfigFile
+from openapi_python_client import generate
+from openapi_python_client.config import Config, ConfigFile, MetaType
 
 from api.wiring import create_app
 from tests.api.conftest import Bank

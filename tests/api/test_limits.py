@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Iterator
 
 import pytest
 
-from api.edge import EdgeOptions
+from api.edge import MAX_BODY_BYTES, EdgeOptions
 from api.limits import Limiter, Rates, Verdict, details_of, headers_of, refuse_beyond
 from api.problems import ProblemError
 from tests.api.conftest import problem_of
@@ -256,12 +256,52 @@ def test_an_ipv6_network_is_one_address() -> None:
 
 
 @pytest.mark.parametrize("name", ["Authorization", "X-API-Key"])
-def test_requests_with_credentials_do_not_count_for_their_address(name: str) -> None:
+def test_requests_that_the_guard_counted_do_not_count_for_their_address(name: str) -> None:
     with edge_of(limited()) as client:
         for _ in range(5):
-            answer = client.get("/query", headers={name: "whatever"})
+            answer = client.get("/counted", headers={name: "good"})
             assert answer.status_code == 200
-            assert "ratelimit" not in answer.headers
+            assert answer.headers["x-ratelimit-remaining"] == "50"
+
+
+@pytest.mark.parametrize("name", ["Authorization", "X-API-Key"])
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", "/query", 200),
+        ("HEAD", "/query", 200),
+        ("GET", "/nowhere", 404),
+        ("GET", "/docs", 200),
+        ("GET", "/redoc", 200),
+        ("GET", "/openapi.json", 200),
+        ("PATCH", "/things", 405),
+        ("OPTIONS", "/things", 405),
+        ("GET", "/query?" + "x" * 3_000, 414),
+    ],
+)
+def test_credentials_that_nobody_looks_at_change_nothing(
+    name: str, method: str, path: str, status: int
+) -> None:
+    with edge_of(limited()) as client:
+        answers = [client.request(method, path, headers={name: "made up"}) for _ in range(4)]
+        assert [answer.status_code for answer in answers] == [status, status, 429, 429]
+        assert [a.headers["x-ratelimit-remaining"] for a in answers] == ["1", "0", "0", "0"]
+
+
+def test_bodies_that_are_not_read_count_too() -> None:
+    headers = {"Authorization": "Bearer x", "Content-Length": str(MAX_BODY_BYTES + 1)}
+    with edge_of(limited()) as client:
+        answers = [client.post("/things", headers=headers, content=b"") for _ in range(3)]
+    assert [answer.status_code for answer in answers] == [413, 413, 429]
+
+
+def test_requests_that_browsers_send_ahead_count_too() -> None:
+    origin = "https://app.example.com"
+    headers = {"Origin": origin, "Access-Control-Request-Method": "POST"}
+    options = EdgeOptions(cors_origins=frozenset({origin}), limiter=Limiter(None, RATES))
+    with edge_of(options) as client:
+        answers = [client.options("/things", headers=headers) for _ in range(3)]
+    assert [answer.status_code for answer in answers] == [204, 204, 429]
 
 
 def test_credentials_that_are_none_do() -> None:
@@ -271,7 +311,7 @@ def test_credentials_that_are_none_do() -> None:
         assert [answer.status_code for answer in answers] == [401, 401, 429]
         assert answers[0].headers["x-ratelimit-remaining"] == "1"
         problem_of(answers[-1], 429, "rate_limited")
-        assert client.get("/query", headers=headers).status_code == 200, "nobody is locked out"
+        assert client.get("/counted", headers=headers).status_code == 200, "nobody is locked out"
 
 
 def test_what_the_guard_counted_is_told() -> None:

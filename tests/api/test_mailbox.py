@@ -62,6 +62,20 @@ def test_the_link_in_the_mail_verifies_the_address_once(
     assert f'"user:{user_id}"'.encode() in bytes(row[0])
 
 
+def test_what_looks_at_a_link_before_its_reader_does_not_use_it_up(
+    served: httpx2.Client, tmp_path: Path
+) -> None:
+    email = new_email()
+    register(served, email)
+    login, link = log_in(served, email), only_link(tmp_path)
+    for _ in range(2):
+        assert served.head(link).status_code == 200
+        assert served.head(f"{link}x").status_code == 401
+    assert not is_verified(served, login)
+    assert served.get(link).status_code == 200
+    assert is_verified(served, login)
+
+
 def test_a_program_may_bring_the_token_itself(served: httpx2.Client, tmp_path: Path) -> None:
     email = new_email()
     register(served, email)

@@ -17,6 +17,7 @@ from tests.support.processes import (
     settings_of,
     wait_until_ready,
 )
+from tests.support.untouched import written
 from tests.support.visitors import new_email, try_login, visiting
 
 EVIL = "evil.example"
@@ -109,9 +110,9 @@ def test_what_is_no_request_of_this_api_gets_no_further(lines: list[str], base_u
     ids=lambda lines: lines[0],
 )
 def test_no_request_is_smuggled_in_with_another(
-    lines: list[str], base_url: str, bank: Bank
+    lines: list[str], base_url: str, api_database: Database
 ) -> None:
-    head = bank.head()
+    before = written(api_database)
     inner = (
         b"0\r\n\r\nPOST /api/accounts HTTP/1.1\r\nHost: localhost\r\n"
         + with_token().encode()
@@ -122,7 +123,7 @@ def test_no_request_is_smuggled_in_with_another(
     answer = answered(base_url, *start, *lines, body=inner)
     assert answer.count(b"HTTP/1.1 ") == 1
     assert 400 <= status_of(answer) < 500
-    assert bank.head() == head
+    assert written(api_database) == before
 
 
 @pytest.mark.parametrize(
@@ -148,9 +149,9 @@ def test_nothing_of_a_path_or_a_key_becomes_a_header(base_url: str) -> None:
 @pytest.mark.parametrize(
     "name", ["X-HTTP-Method-Override", "X-HTTP-Method", "X-Method-Override", "_method"]
 )
-def test_a_header_does_not_change_the_method(name: str, bank: Bank) -> None:
+def test_a_header_does_not_change_the_method(name: str, bank: Bank, api_database: Database) -> None:
     account = bank.open()
-    path, head = f"/api/accounts/{account}", bank.head()
+    path, before = f"/api/accounts/{account}", written(api_database)
     for method in ("DELETE", "POST", "PUT"):
         assert bank.client.get(path, headers={name: method}).status_code == 200
     answer = bank.client.post("/api/users", headers={name: "GET"}, json={})
@@ -158,7 +159,7 @@ def test_a_header_does_not_change_the_method(name: str, bank: Bank) -> None:
     for header in ("X-Original-URL", "X-Rewrite-URL"):
         answer = bank.client.get(path, headers={header: "/api/events"})
         assert answer.json()["id"] == account
-    assert bank.head() == head
+    assert written(api_database) == before
 
 
 @pytest.mark.parametrize(
@@ -179,15 +180,14 @@ def test_too_much_is_refused(line: str, header: str, base_url: str) -> None:
 def test_an_upgrade_leads_nowhere(base_url: str) -> None:
     answer = answered(
         base_url,
-        "GET /api/events/stream HTTP/1.1",
+        "GET /api/health HTTP/1.1",
         "Host: localhost",
-        with_token(),
         "Upgrade: websocket",
         "Sec-WebSocket-Version: 13",
         "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
         "Connection: Upgrade",
     )
-    assert status_of(answer) in (401, 403, 404, 426)
+    assert status_of(answer) in (200, 403), "as if nobody had asked for it, or not at all"
 
 
 # Whose word on the client's address is taken.
@@ -199,7 +199,7 @@ def served(request: pytest.FixtureRequest, api_database: Database) -> Iterator[t
     settings = settings_of(api_database) | {
         "PORT": str(port),
         "TRUSTED_PROXIES": request.param,
-        "RATE_LIMIT_LOGIN_ADDRESS": "3/hour",
+        "RATE_LIMIT_LOGIN_ADDRESS": "3/year",
     }
     with Daybook("serve", settings=settings) as server:
         wait_until_ready(server, port)

@@ -7,8 +7,9 @@ import logging
 import socket
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from io import StringIO
+from itertools import count
 from typing import Any
 from uuid import uuid4
 
@@ -16,8 +17,14 @@ import httpx2
 import pytest
 
 from api import logs
-from api.noticing import MANY_MORE, MAX_DIFFERENT, Noticer
-from domain.security import AuthenticationFailed, AuthorizationFailed, SuspiciousRequest
+from api.callers import Caller
+from api.noticing import MANY_MORE, MAX_DIFFERENT, MAX_OF_ADDRESS, Noticer
+from domain.security import (
+    AuthenticationFailed,
+    AuthorizationFailed,
+    RateLimited,
+    SuspiciousRequest,
+)
 from tests.api.conftest import Bank, Json, problem_of, some_id
 from tests.conftest import Database
 from tests.support.people import bearer
@@ -25,14 +32,36 @@ from tests.support.proxy import Proxy
 from tests.support.serving import client_of, serving
 from tests.support.waiting import until
 
+
+def watching(conninfo: str, **more: Any) -> AbstractContextManager[str]:
+    """An API that writes down what it refuses."""
+    return serving(conninfo, **{"FEATURE_SECURITY_AUDIT": True, **more})
+
+
 ADDRESS = "203.0.113.77"
+BEHIND_PROXY = {"TRUSTED_PROXIES": "127.0.0.1"}
 AGENT = "curl/8.5.0 (of nobody else)"
 WRONG = {"Authorization": "Bearer nonsense"}
 
 
-def stranger(**headers: str) -> dict[str, str]:
-    """Headers of a request from somewhere, through a proxy that tells where, with an id of its own."""
-    given = {"X-Correlation-ID": uuid4().hex, "X-Forwarded-For": ADDRESS, "User-Agent": AGENT}
+_hosts = count(1)
+
+
+@pytest.fixture(scope="module")
+def base_url(api_database: Database) -> Iterator[str]:
+    """A server behind a proxy, so that requests can come from anywhere."""
+    with watching(api_database.url, **BEHIND_PROXY) as url:
+        yield url
+
+
+def stranger(address: str | None = None, **headers: str) -> dict[str, str]:
+    """Headers of a request through a proxy that tells from where, with an id of its own. Each comes from
+    elsewhere, since an address is told of only so often."""
+    given = {
+        "X-Correlation-ID": uuid4().hex,
+        "X-Forwarded-For": address or f"10.9.{next(_hosts)}.1",
+        "User-Agent": AGENT,
+    }
     return given | headers
 
 
@@ -65,7 +94,7 @@ def total(database: Database, topic: str = "security.authentication_failed") -> 
 def test_a_failed_login_is_told_with_all_that_is_known_but_no_secret(
     client: httpx2.Client, api_database: Database
 ) -> None:
-    headers = stranger(Authorization="")
+    headers = stranger(ADDRESS, Authorization="")
     body = {"email": "mallory@example.com", "password": "correct-horse-7"}
     refused = client.post("/api/auth/login", json=body, headers=headers)
     problem_of(refused, 401, "invalid_credentials")
@@ -146,7 +175,7 @@ def test_who_asks_too_often_is_told(database: Database) -> None:
     limits: dict[str, Any] = {"RATE_LIMIT": "1/year", "RATE_LIMIT_ADDRESS": "2/year"}
     user_id = uuid4()
     with (
-        serving(database.url, **limits) as url,
+        watching(database.url, **limits) as url,
         client_of(url, "auditor", user_id) as client,
         httpx2.Client(base_url=url) as nobody,
     ):
@@ -232,7 +261,7 @@ def test_ordinary_traffic_is_not(client: httpx2.Client) -> None:
 
 def test_a_flood_is_counted_and_not_written_down(database: Database) -> None:
     began = time.monotonic()
-    with serving(database.url, projecting=False) as url:
+    with watching(database.url, projecting=False) as url:
         assert flood(url, 1_000) == 1_000
         until(lambda: total(database) >= 1_000)
     windows = time.monotonic() - began
@@ -248,6 +277,67 @@ def flood(url: str, count: int) -> int:
         last = f"{request}Connection: close\r\n\r\n"
         sock.sendall((f"{request}\r\n" * (count - 1) + last).encode())
         return answers.read().count(b"HTTP/1.1 401")
+
+
+def test_a_flood_over_many_routes_is_written_down_as_little(database: Database) -> None:
+    limits = {"RATE_LIMIT_ADDRESS": "100/year", "RATE_LIMIT": "50/year"}
+    began = time.monotonic()
+    with (
+        watching(database.url, projecting=False, **limits) as url,
+        httpx2.Client(base_url=url) as nobody,
+        client_of(url) as somebody,
+    ):
+        paths = nobody.get("/openapi.json").json()["paths"]
+        paths = [path for path in paths if not path.endswith("/stream")]
+        assert len(paths) > 60
+        for path in [*paths, *paths]:
+            nobody.get(f"{path}?x=../x", headers=WRONG)
+            somebody.get(path)
+        until(lambda: total(database, "security.rate_limited") >= len(paths))
+    windows = time.monotonic() - began
+    assert total(database) > MAX_OF_ADDRESS
+    most = MAX_OF_ADDRESS * (1 + windows / 60) + 5 * (1 + windows)
+    assert len(stored(database)) <= most, "twenty, and what is summed up each second"
+
+
+def test_whoever_asks_too_often_is_one_notice_of_nothing_else() -> None:
+    noticer, user_id = Noticer(), uuid4()
+    for number in range(40):
+        routes: dict[str, Any] = {"method": ("GET", "POST")[number % 2], "query": b"x=../x"}
+        noticer.answered(scope(**routes), 429)
+        caller = Caller(user_id, "user", key_id=uuid4())
+        noticer.answered(scope(**routes, caller=caller, client=(f"10.0.0.{number}", 1)), 429)
+        noticer.answered(scope(**routes, client=(f"2001:db8::{number}", 1)), 429)
+    nobody, somebody, network = noticer.take()
+    assert isinstance(nobody, RateLimited)
+    assert (nobody.reason, nobody.action, nobody.count) == ("invalid_token", "GET unknown", 40)
+    assert (nobody.actor, nobody.address) == ("", "10.0.0.1")
+    assert isinstance(somebody, RateLimited)
+    assert (somebody.count, somebody.actor[:4]) == (40, "key:")
+    assert (network.count, network.address) == (40, "2001:db8::0")
+
+
+def test_an_address_that_nobody_is_known_behind_is_told_of_so_often_a_minute() -> None:
+    now = [100.0]
+    noticer = Noticer(clock=lambda: now[0])
+
+    def told_of(address: str, **more: Any) -> list[tuple[str, int]]:
+        """Reason and count of what is told of 50 different requests."""
+        for number in range(50):
+            asked = scope(client=(address, 1), **more)
+            asked["state"]["reason"] = f"reason {number}"
+            noticer.answered(asked, 401)
+        notices = noticer.take()
+        assert {notice.address for notice in notices} == {address}
+        return [(notice.reason, notice.count) for notice in notices]
+
+    first = [(f"reason {number}", 1) for number in range(MAX_OF_ADDRESS)]
+    assert told_of("10.0.0.1") == [*first, (MANY_MORE, 30)]
+    assert told_of("10.0.0.1") == [(MANY_MORE, 50)]
+    assert told_of("10.0.0.2") == [*first, (MANY_MORE, 30)]
+    assert len(told_of("10.0.0.1", caller=Caller(uuid4(), "user"))) == 50
+    now[0] += 60
+    assert told_of("10.0.0.1") == [*first, (MANY_MORE, 30)]
 
 
 def test_many_different_ones_are_summed_up() -> None:
@@ -298,23 +388,27 @@ class _App:
 
 def scope(
     method: str = "GET", query: bytes = b"", client: Any = ("10.0.0.1", 1),
-    correlation_id: str = "c", agent: bytes = b"test",
+    correlation_id: str = "c", agent: bytes = b"test", caller: Caller | None = None,
 ) -> dict[str, Any]:  # fmt: skip
     """A request as the edge hands it over, of no route."""
     return {
         "type": "http", "app": _App, "method": method, "path": "/", "raw_path": b"/",
         "query_string": query, "client": client, "headers": [(b"user-agent", agent)],
-        "state": {"correlation_id": correlation_id, "reason": "invalid_token"},
+        "state": {"correlation_id": correlation_id, "reason": "invalid_token"}
+        | ({} if caller is None else {"caller": caller}),
     }  # fmt: skip
 
 
 def test_two_servers_write_into_one_log_under_one_key(database: Database) -> None:
     with ExitStack() as stack:
-        urls = [stack.enter_context(serving(database.url, projecting=n == 0)) for n in range(2)]
+        urls = [
+            stack.enter_context(watching(database.url, projecting=n == 0, **BEHIND_PROXY))
+            for n in range(2)
+        ]
         clients = [stack.enter_context(client_of(url)) for url in urls]
         ids = [uuid4().hex for _ in clients]
         for client, id_ in zip(clients, ids, strict=True):
-            headers = stranger(**WRONG, **{"X-Correlation-ID": id_})
+            headers = stranger(ADDRESS, **WRONG, **{"X-Correlation-ID": id_})
             assert client.get("/api/accounts", headers=headers).status_code == 401
         for id_ in ids:
             (row,) = noticed(clients[0], id_)
@@ -325,7 +419,7 @@ def test_what_is_noticed_while_the_database_is_away_waits_and_is_counted(
     database: Database, caplog: pytest.LogCaptureFixture
 ) -> None:
     with Proxy(database.url) as proxy:
-        with serving(proxy.conninfo, projecting=False) as url, client_of(url) as client:
+        with watching(proxy.conninfo, projecting=False) as url, client_of(url) as client:
             assert client.get("/api/accounts", headers=WRONG).status_code == 401
             until(lambda: total(database) == 1)
             proxy.go_away()
@@ -344,7 +438,7 @@ def test_what_is_noticed_while_the_database_is_away_waits_and_is_counted(
 
 def test_what_is_noticed_last_is_written_when_the_server_stops(database: Database) -> None:
     with (
-        serving(database.url, projecting=False, RATE_LIMIT="1/second") as url,
+        watching(database.url, projecting=False, RATE_LIMIT="1/second") as url,
         client_of(url) as client,
     ):
         assert client.get("/api/accounts", headers=WRONG).status_code == 401
@@ -354,7 +448,7 @@ def test_what_is_noticed_last_is_written_when_the_server_stops(database: Databas
 def test_what_a_server_cannot_write_before_it_stops_is_told(
     database: Database, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with Proxy(database.url) as proxy, serving(proxy.conninfo, projecting=False) as url:
+    with Proxy(database.url) as proxy, watching(proxy.conninfo, projecting=False) as url:
         proxy.go_away()
         for _ in range(3):
             answer = httpx2.get(f"{url}/api/accounts", headers={"Host": "evil.example"})
@@ -363,7 +457,7 @@ def test_what_a_server_cannot_write_before_it_stops_is_told(
 
 
 def test_a_month_that_is_forgotten_shows_no_addresses(database: Database) -> None:
-    with serving(database.url) as url, client_of(url, "auditor") as client:
+    with watching(database.url) as url, client_of(url, "auditor") as client:
         headers = stranger(**WRONG)
         client.get("/api/accounts", headers=headers)
         noticed(client, headers["X-Correlation-ID"])
@@ -375,10 +469,10 @@ def test_a_month_that_is_forgotten_shows_no_addresses(database: Database) -> Non
 
 
 def test_one_that_was_tampered_with_hides_no_other(database: Database) -> None:
-    with serving(database.url) as url, client_of(url) as client:
+    with watching(database.url, **BEHIND_PROXY) as url, client_of(url) as client:
         ids = []
         for _ in range(2):
-            headers = stranger(**WRONG)
+            headers = stranger(ADDRESS, **WRONG)
             client.get("/api/accounts", headers=headers)
             noticed(client, headers["X-Correlation-ID"])
             ids.append(headers["X-Correlation-ID"])
@@ -394,7 +488,7 @@ def test_one_that_was_tampered_with_hides_no_other(database: Database) -> None:
 
 def test_who_wants_no_security_log_has_none(database: Database) -> None:
     off = {"FEATURE_SECURITY_AUDIT": False, "projecting": False}
-    with serving(database.url, **off) as url, client_of(url) as client:
+    with watching(database.url, **off) as url, client_of(url) as client:
         client.get("/.env", headers=WRONG)
         client.get("/api/accounts", headers=WRONG)
         counted = client.get("/api/security/counters").json()["data"]

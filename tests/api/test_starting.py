@@ -13,6 +13,7 @@ from api.secrets import new_jwt_secret
 from api.settings import Settings, SettingsError
 from api.starting import check, check_for_production, require_fit, warnings
 from application.privacy.master_keys import generate
+from tests.api.cli.conftest import CommandLine
 from tests.support.processes import ROOT
 
 DATABASE = "postgresql://app:{}@db.example/ledger"
@@ -149,3 +150,23 @@ def test_what_is_unwise_is_a_warning(changed: dict[str, Any], sentences: list[st
     for said, sentence in zip(found, sentences, strict=True):
         assert re.search(sentence, said)
         assert "hush" not in said
+
+
+def test_a_server_names_all_that_is_weak_at_once_and_does_not_start() -> None:
+    weak = {
+        "APP_ENV": "production",
+        "JWT_SECRET": "change_me" * 10,
+        "JWT_SECRETS_OLD": "password" * 10,
+        "ENCRYPTION_KEY": key(bytes(32)),
+        "DATABASE_URL": DATABASE.format("postgres"),
+        "DATABASE_ADMIN_URL": DATABASE.format("admin"),
+        "ARGON2_MEMORY_KIB": "4096",
+        "LOG_LEVEL": "DEBUG",
+        "HOST": "0.0.0.0",
+    }
+    said = CommandLine(weak).refused(1, "serve")
+    for name in weak.keys() - {"APP_ENV"}:
+        assert f"{name}:" in said or f"{name} " in said, name
+    for name in ("JWT_SECRET", "JWT_SECRETS_OLD", "ENCRYPTION_KEY"):
+        assert weak[name] not in said
+    assert ":postgres@" not in said

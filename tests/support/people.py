@@ -22,6 +22,8 @@ _MADE: dict[str, Any] = {
     "ARGON2_MEMORY_KIB": 8,
     "ARGON2_TIME_COST": 1,
     "ARGON2_PARALLELISM": 1,
+    # Its notices would come into logs whose events are counted.
+    "FEATURE_SECURITY_AUDIT": False,
     "RATE_LIMIT": _OFTEN,
     "RATE_LIMIT_WRITES": _OFTEN,
     "RATE_LIMIT_MACHINE": _OFTEN,

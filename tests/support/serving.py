@@ -35,10 +35,14 @@ def _serving(conninfo: str, projecting: bool, more: dict[str, Any]) -> Iterator[
     listener = socket.socket()
     listener.bind(("127.0.0.1", 0))
     port = listener.getsockname()[1]
+    chosen = settings(PORT=port, **more)
     config = uvicorn.Config(
-        create_app(settings(PORT=port, **more), conninfo),
+        create_app(chosen, conninfo),
         log_level="warning",
         timeout_graceful_shutdown=2,
+        # As the real one: nobody is believed what he says of where he comes from.
+        proxy_headers=bool(chosen.TRUSTED_PROXIES),
+        forwarded_allow_ips=[str(network) for network in chosen.TRUSTED_PROXIES],
     )
     server = Server(config)
     ready = threading.Event()
