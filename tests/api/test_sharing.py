@@ -39,6 +39,11 @@ def test_both_see_the_slip_of_a_payment_and_each_the_own_entry(world: World) -> 
             shown = theirs[person.name]
             assert shown.keys() == SLIP
             assert {entry["account_id"] for entry in shown.pop("entries")} <= set(person.ids)
+        # The payer's own notes are not on the slip.
+        source = theirs[world.anna.name]["source_account_id"]
+        payer = next(person for person in (world.anna, world.bert) if source in person.ids)
+        for person in (world.anna, world.bert):
+            assert bool(theirs[person.name].pop("metadata")) == (person is payer)
         assert theirs[world.anna.name] == theirs[world.bert.name]
         answer = world.carl.client.get(f"/api/transfers/{transfer_id}")
         problem_of(answer, 404, "transfer_not_found")

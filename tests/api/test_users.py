@@ -371,7 +371,7 @@ def test_this_server_does_not_wait_until_it_is_told(
 ) -> None:
     """Where no news come in, it knows all the same what it has done itself."""
     monkeypatch.setattr(access, "CHANNEL", "where_nobody_speaks")
-    monkeypatch.setattr(access, "_POLL_S", 3600.0)
+    monkeypatch.setattr(access, "_READ_S", 3600.0)
     monkeypatch.setattr(access, "_CURRENT_S", 3600.0)
     with serving(database.url) as url, client_of(url) as admin:
         user = make(admin)
