@@ -61,6 +61,7 @@ TYPES = {
         "metadata": "VARCHAR",
         "expires_at": "TIMESTAMP WITH TIME ZONE",
         "expires_in_s": "BIGINT",
+        "owner_id": "VARCHAR",
     },
     "statement.imported": {
         "account_id": "VARCHAR",
