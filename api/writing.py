@@ -75,10 +75,7 @@ async def create(
     answered = await _write(
         request, state, [command], render_one, beside=beside, finish=finish, author=author
     )
-    answered = _tagged(answered)
-    if answered.status_code == 201:
-        answered.headers["Location"] = f"{request.url.path}/{_shown(answered).id}"
-    return answered
+    return _tagged(answered, request.url.path)
 
 
 async def change(
@@ -219,17 +216,15 @@ _decode_shown = msgspec.json.Decoder(_Shown).decode
 _decode_told = msgspec.json.Decoder(_Told).decode
 
 
-def _shown(answered: Response) -> _Shown:
-    return _decode_shown(answered.body)
-
-
-def _tagged(answered: Response) -> Response:
+def _tagged(answered: Response, path: str = "") -> Response:
+    """With the version of what is answered, and where that is; `path` is where new things are made."""
     if answered.status_code < 400:
-        shown = _shown(answered)
+        shown = _decode_shown(answered.body)
         if shown.version:
             answered.headers["ETag"] = etag(shown.version)
-        if answered.status_code == 202:
-            answered.headers["Location"] = f"{APPROVALS}/{shown.id}"
+        if answered.status_code in (201, 202):
+            place = path if answered.status_code == 201 else APPROVALS
+            answered.headers["Location"] = f"{place}/{shown.id}"
     return answered
 
 
