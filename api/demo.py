@@ -17,6 +17,7 @@ from application.ledger import Ledger, Refused, Submission
 from application.people.registering import registration
 from application.people.vault import Vault
 from domain.accounts import OpenAccount
+from domain.funds import OpenFund
 from domain.provenance import Provenance
 from domain.refusals import Refusal
 from domain.transfers import PostTransfer
@@ -26,6 +27,8 @@ _DEMO = Provenance(actor="demo")
 CASH = UUID("da4b0000-0000-4000-8000-000000000001")
 ALICE = UUID("da4b0000-0000-4000-8000-000000000002")
 BOB = UUID("da4b0000-0000-4000-8000-000000000003")
+FUND = UUID("da4b0000-0000-4000-8000-00000000000f")
+_FUND_ACCOUNT = UUID("da4b0000-0000-4000-8000-0000000000fa")
 
 
 class SampleUser(NamedTuple):
@@ -69,12 +72,23 @@ EXAMPLE_TRANSFER = json.dumps(
     }
 )
 
+EXAMPLE_INVESTMENT = json.dumps(
+    {
+        "investor_account_id": str(ALICE),
+        "fund_id": str(FUND),
+        "amount": "250.00",
+        "currency": "EUR",
+    }
+)
+
 _COMMANDS = (
     OpenAccount(CASH, "Cash desk", "cash", "EUR"),
     OpenAccount(ALICE, "Alice", "checking", "EUR", _ALICE),
     OpenAccount(BOB, "Bob", "savings", "EUR", _BOB),
     PostTransfer(uuid5(CASH, "alice"), CASH, ALICE, 1_000_00, "EUR", description="First deposit"),
     PostTransfer(uuid5(CASH, "bob"), CASH, BOB, 250_00, "EUR", description="First deposit"),
+    OpenAccount(_FUND_ACCOUNT, "Harbour Fund", "fund", "EUR"),
+    OpenFund(FUND, "Harbour Fund", "EUR", _FUND_ACCOUNT, 50_00, 10_000_00, 100),
 )
 
 

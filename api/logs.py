@@ -21,7 +21,7 @@ from api.redaction import redact, redact_text
 from api.settings import Settings
 from domain.texts import DECEIVING
 
-Service = Literal["api", "projections", "up"]
+Service = Literal["api", "projections", "up", "worker"]
 """Which of Daybook's processes a line is from."""
 
 DAYBOOK = "daybook"

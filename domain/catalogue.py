@@ -10,16 +10,45 @@ from uuid import UUID
 
 import msgspec
 
-from domain import accounts, approvals, security, statements, transfers, users
+from domain import (
+    accounts,
+    approvals,
+    bank_transfers,
+    funds,
+    investments,
+    movements,
+    reconciliations,
+    security,
+    statements,
+    transfers,
+    users,
+)
 from domain.accounts import Account
 from domain.approvals import Approval
+from domain.bank_transfers import BankTransfer
 from domain.events import Event
+from domain.funds import Fund
+from domain.investments import Investment
+from domain.movements import Movement
+from domain.reconciliations import Reconciliation
 from domain.security import SecurityLog
 from domain.statements import Statement
 from domain.transfers import Transfer
 from domain.users import User
 
-AggregateState = Account | Transfer | Statement | User | Approval | SecurityLog
+AggregateState = (
+    Account
+    | Transfer
+    | Statement
+    | User
+    | Approval
+    | SecurityLog
+    | Fund
+    | Investment
+    | BankTransfer
+    | Movement
+    | Reconciliation
+)
 
 AGGREGATES: dict[str, tuple[tuple[type[Event], ...], Callable[..., AggregateState]]] = {
     "account": (accounts.EVENTS, accounts.evolve),
@@ -28,6 +57,11 @@ AGGREGATES: dict[str, tuple[tuple[type[Event], ...], Callable[..., AggregateStat
     "user": (users.EVENTS, users.evolve),
     "approval": (approvals.EVENTS, approvals.evolve),
     "security": (security.EVENTS, security.evolve),
+    "fund": (funds.EVENTS, funds.evolve),
+    "investment": (investments.EVENTS, investments.evolve),
+    "bank_transfer": (bank_transfers.EVENTS, bank_transfers.evolve),
+    "movement": (movements.EVENTS, movements.evolve),
+    "reconciliation": (reconciliations.EVENTS, reconciliations.evolve),
 }
 
 EVENT_TYPES: dict[str, type[Event]] = {

@@ -19,13 +19,18 @@ from api.cli import (
     doctor,
     export,
     imports,
+    jobs,
     keys,
     ledger,
     privacy,
+    processes,
     projections,
+    reconciling,
     replay,
+    sandbox,
     serving,
     users,
+    working,
 )
 from api.local.errors import LocalServerError
 from api.server import PortInUseError
@@ -33,6 +38,7 @@ from api.settings import SettingsError, load_settings
 from application.audit.errors import AuditError
 from application.ledger import WriteFailedError
 from application.privacy.errors import PrivacyError
+from application.processes.definitions import UnknownProcessError
 from domain.refusals import Refusal
 from migrations.runner import MigrationError
 from projections.catalogue import UnknownReadModelError
@@ -60,9 +66,11 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 serving.add_to(app)
+working.add_to(app)
 config.add_to(app)
 app.add_typer(imports.app, name="import", help="Import bank statements and files of transfers.")
 ledger.add_to(app)
+reconciling.add_to(app)
 replay.add_to(app)
 export.add_to(app)
 app.add_typer(
@@ -78,6 +86,11 @@ app.add_typer(
 )
 app.add_typer(keys.app, name="keys", help="The master keys of personal data: make, rotate, list.")
 app.add_typer(cache.app, name="cache", help="What servers keep of read models: forget it.")
+app.add_typer(sandbox.app, name="sandbox", help="Services that stand in for those of others.")
+app.add_typer(
+    processes.app, name="processes", help="Flows that take days: list, show, retry, skip, undo."
+)
+app.add_typer(jobs.app, name="jobs", help="Work for the outside world: list, retry, cancel.")
 doctor.add_to(app)
 bench.add_to(app)
 
@@ -91,6 +104,7 @@ _SAID_PLAINLY = (
     PrivacyError,
     RetryRefusedError,
     ModelFileError,
+    UnknownProcessError,
     UnknownReadModelError,
     RebuildFailedError,
     RebuildRefusedError,

@@ -41,11 +41,12 @@ app = typer.Typer(help="Bring in bank statements and files of transfers.", no_ar
 @app.command()
 def statement(
     files: Annotated[
-        list[Path], typer.Argument(metavar="FILE...", help="MT940 files, the oldest first.")
+        list[Path],
+        typer.Argument(metavar="FILE...", help="MT940 or camt.053 files, the oldest first."),
     ],
     as_json: Json = False,
 ) -> None:
-    """Book bank statements (MT940), each one whole and once. Exit status 1 when any was refused."""
+    """Book bank statements (MT940, camt.053), each one whole and once. Exit status 1 when any was refused."""
     for file in files:
         _check_readable(file)
     with _sentences(), open_ledger() as (ledger, conninfo), _bar(MofNCompleteColumn()) as report:

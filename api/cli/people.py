@@ -66,7 +66,7 @@ class House:
 
     def carry_out(self, command: users.Command, beside: Beside | None = None) -> User:
         """The user after a command. Raises what it is refused with."""
-        provenance = Provenance(actor=f"cli:{_person()}")
+        provenance = Provenance(actor=f"cli:{person()}")
         done = self.ledger.submit_and_wait(Submission([command], provenance, beside=beside))
         (outcome,) = done.outcomes
         if isinstance(outcome, Refused):
@@ -154,7 +154,7 @@ def _uuid_or_none(text: str) -> UUID | None:
         return None
 
 
-def _person() -> str:
+def person() -> str:
     """Who runs the command, as the system knows him; a container may have no names."""
     try:
         return getpass.getuser()

@@ -1,4 +1,4 @@
-"""`daybook up`, `serve` and `project`: all of it on this machine, or its roles one by one."""
+"""`daybook up`, `serve` and `project`: all of it on this machine, or two of its roles by themselves."""
 
 from __future__ import annotations
 
@@ -16,8 +16,10 @@ from typing import Annotated
 import typer
 
 from api import demo, logs, secrets, wiring
+from api.local import sandboxes
 from api.local.errors import LocalServerError
 from api.local.postgres import EmbeddedPostgres
+from api.local.sandboxes import SandboxBank
 from api.local.signals import StopSignals
 from api.local.supervisor import Child, Supervisor
 from api.server import check_address, serve
@@ -110,11 +112,17 @@ def _supervise(
     # -P: a folder `api` where the person happens to be is not this one.
     program = [sys.executable, "-P", "-m", "api.cli"]
     environment = {"DATABASE_URL": conninfo, "LOG_FORMAT": settings.log_format}
-    children = [
+    children = []
+    bank = sandboxes.bank_for(settings) if is_for_looking_around(settings) else None
+    if bank is not None:
+        environment |= bank.settings
+        children.append(Child("sandbox bank", [*program, *bank.command], environment=bank.secrets))
+    children += [
         Child("projections", [*program, "project"], environment=environment),
+        Child("worker", [*program, "worker"], environment=environment),
         Child("api", [*program, "serve"], environment=environment),
     ]
-    welcome = (settings, signals, _welcome(settings, demo_data=demo_data))
+    welcome = (settings, signals, _welcome(settings, bank, demo_data=demo_data))
     threading.Thread(target=_say_when_ready, args=welcome, daemon=True).start()
     watched = [server] if server is not None else []
     tell = _teller(settings, logging.WARNING)
@@ -132,13 +140,18 @@ def _say_when_ready(settings: Settings, signals: StopSignals, welcome: str) -> N
             time.sleep(_POLL_S)
 
 
-def _welcome(settings: Settings, *, demo_data: bool) -> str:
+def _welcome(settings: Settings, bank: SandboxBank | None, *, demo_data: bool) -> str:
     host = f"[{settings.HOST}]" if ":" in settings.HOST else settings.HOST
     url = f"http://{host}:{settings.PORT}"
     kept = "your database" if settings.DATABASE_URL is not None else f"{settings.DATA_DIR}/"
     return f"""
 Daybook runs at {url}
-The API's description: {url}/docs
+The API's description: {url}/docs{
+        ""
+        if bank is None
+        else f'''
+A bank to try it with: {bank.url}/docs'''
+    }
 
 {_first_steps(url, demo_data=demo_data)}
 

@@ -101,6 +101,7 @@ _PERSONAL = (
     ("sessions", "user_id"),
     ("api_keys", "user_id"),
     ("outgoing_mail", "person_id"),
+    ("webhook_endpoints", "owner_id"),
 )
 """Table, column of the person: what an erasure deletes."""
 

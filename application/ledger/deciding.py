@@ -4,15 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
-from typing import Any, get_args
+from typing import Any, cast, get_args
 from uuid import UUID
 
 from application.ledger.book import Book
-from application.ledger.outcomes import Command
-from domain import accounts, approvals, statements, transfers, users
+from application.ledger.outcomes import BookCommand, Command
+from domain import (
+    accounts,
+    approvals,
+    bank_transfers,
+    funds,
+    investments,
+    movements,
+    reconciliations,
+    statements,
+    transfers,
+    users,
+)
 from domain.accounts import Account, ChangeAccountStatus, OpenAccount
 from domain.approvals import Approval, Approve, Reject, RequestApproval, Withdraw
+from domain.bank_transfers import BankTransfer, RequestBankTransfer
+from domain.funds import ChangeFundStatus, ChangeTerms, Fund, OpenFund
+from domain.investments import Investment, RequestInvestment
+from domain.movements import Movement
 from domain.ownership import is_within_reach
+from domain.reconciliations import MakeReconciliation, Reconciliation
 from domain.refusals import Refusal
 from domain.security import NoteSecurity, SecurityLog
 from domain.statements import RecordStatement, Statement
@@ -47,16 +63,33 @@ def new_stream(command: Command) -> UUID | None:
             return command.reversal_id
         case RecordStatement():
             return command.statement_id
+        case MakeReconciliation():
+            return command.reconciliation_id
         case RegisterUser():
             return command.user_id
         case RequestApproval():
             return command.approval_id
+        case OpenFund():
+            return command.fund_id
+        case RequestInvestment():
+            return command.investment_id
+        case RequestBankTransfer():
+            return command.bank_transfer_id
         case _:
             return None
 
 
 def needs(command: Command, book: Book) -> Iterator[UUID]:
     """The streams that must be known to decide: a transfer's own accounts once it is known itself."""
+    of_flow = _FLOW_NEEDS.get(type(command))
+    if of_flow is None:
+        return _needs(cast(BookCommand, command), book)
+    # What the command starts is taken to be new.
+    started = new_stream(command)
+    return (id_ for id_ in of_flow(command, book) if id_ != started)
+
+
+def _needs(command: BookCommand, book: Book) -> Iterator[UUID]:
     match command:
         case PostTransfer():
             yield command.source_id
@@ -83,7 +116,7 @@ def needs(command: Command, book: Book) -> Iterator[UUID]:
             yield command.approval_id
         case NoteSecurity():
             yield command.stream_id
-        case OpenAccount() | RegisterUser():
+        case OpenAccount() | RegisterUser() | MakeReconciliation():
             pass
         case _:  # on a user
             yield command.user_id
@@ -163,6 +196,16 @@ def _record_statement(command: RecordStatement, book: Book, now: datetime) -> De
     return ((command.statement_id, statements.record_statement(command, account)),)
 
 
+def _make_reconciliation(command: MakeReconciliation, book: Book, now: datetime) -> Decided:
+    there = book.get(command.reconciliation_id)
+    if there is not None:
+        if isinstance(there, Reconciliation) and there.made == command.made:
+            raise AlreadyDone(command.reconciliation_id)
+        raise Refusal("id_reused", id=command.reconciliation_id)
+    made = reconciliations.make_reconciliation(command)
+    return ((command.reconciliation_id, made),)
+
+
 def _register_user(command: RegisterUser, book: Book, now: datetime) -> Decided:
     # What is sealed is never the same twice: whether it is a repeat cannot be told from the user.
     if book.get(command.user_id) is not None:
@@ -229,6 +272,53 @@ def _note_security(command: NoteSecurity, book: Book, now: datetime) -> Decided:
     return tuple((command.stream_id, notice) for notice in command.notices)
 
 
+def _open_fund(command: OpenFund, book: Book, now: datetime) -> Decided:
+    there, account = book.get(command.fund_id), book.account(command.account_id)
+    if there is not None:
+        if isinstance(there, Fund) and funds.is_same_opening(there, command, account):
+            raise AlreadyDone(command.fund_id)
+        raise Refusal("id_reused", id=command.fund_id)
+    return ((command.fund_id, funds.open_fund(command, account)),)
+
+
+def _on_fund(command: ChangeTerms | ChangeFundStatus, book: Book, now: datetime) -> Decided:
+    there = book.get(command.fund_id)
+    event = funds.decide(there if isinstance(there, Fund) else None, command)
+    return ((command.fund_id, event),)
+
+
+def _request_investment(command: RequestInvestment, book: Book, now: datetime) -> Decided:
+    there, source = book.get(command.investment_id), book.account(command.investor_account_id)
+    if there is not None and is_within_reach(source, command.owner_id):
+        if isinstance(there, Investment) and investments.is_same_request(there, command):
+            raise AlreadyDone(command.investment_id)
+        raise Refusal("id_reused", id=command.investment_id)
+    return investments.decide(command, book.get, now)
+
+
+def _request_bank_transfer(command: RequestBankTransfer, book: Book, now: datetime) -> Decided:
+    there, account = book.get(command.bank_transfer_id), book.account(command.account_id)
+    if there is not None and is_within_reach(account, command.owner_id):
+        if isinstance(there, BankTransfer) and bank_transfers.is_same_request(there, command):
+            raise AlreadyDone(command.bank_transfer_id)
+        raise Refusal("id_reused", id=command.bank_transfer_id)
+    return bank_transfers.decide(command, book.get, now)
+
+
+def _on_investment(command: investments.Command, book: Book, now: datetime) -> Decided:
+    return investments.decide(command, book.get, now)
+
+
+def _on_bank_transfer(command: bank_transfers.Command, book: Book, now: datetime) -> Decided:
+    return bank_transfers.decide(command, book.get, now)
+
+
+def _on_movement(command: movements.Command, book: Book, now: datetime) -> Decided:
+    there = book.get(command.movement_id)
+    event = movements.decide(there if isinstance(there, Movement) else None, command)
+    return ((command.movement_id, event),)
+
+
 def _transfer_and_accounts(transfer_id: UUID, book: Book) -> tuple[Transfer, Account, Account]:
     transfer = book.transfer(transfer_id)
     if transfer is None:
@@ -249,6 +339,7 @@ _DECISIONS: dict[type, Callable[[Any, Book, datetime], Decided]] = {
     ExpirePending: _expire_pending,
     ReverseTransfer: _reverse_transfer,
     RecordStatement: _record_statement,
+    MakeReconciliation: _make_reconciliation,
     RegisterUser: _register_user,
     **dict.fromkeys(get_args(users.Command)[1:], _on_user),
     RequestApproval: _request_approval,
@@ -256,7 +347,49 @@ _DECISIONS: dict[type, Callable[[Any, Book, datetime], Decided]] = {
     Reject: _reject,
     Withdraw: _withdraw,
     NoteSecurity: _note_security,
+    OpenFund: _open_fund,
+    ChangeTerms: _on_fund,
+    ChangeFundStatus: _on_fund,
+    **dict.fromkeys(get_args(investments.Command), _on_investment),
+    **dict.fromkeys(get_args(bank_transfers.Command), _on_bank_transfer),
+    **dict.fromkeys(get_args(movements.Command), _on_movement),
+    RequestInvestment: _request_investment,
+    RequestBankTransfer: _request_bank_transfer,
 }
+
+
+def _needs_of_fund(command: funds.Command, book: Book) -> Iterator[UUID]:
+    yield command.account_id if isinstance(command, OpenFund) else command.fund_id
+
+
+def _needs_of_movement(command: movements.Command, book: Book) -> Iterator[UUID]:
+    yield command.movement_id
+
+
+_FLOW_NEEDS: dict[type, Callable[[Any, Book], Iterator[UUID]]] = {
+    **dict.fromkeys(get_args(funds.Command), _needs_of_fund),
+    **dict.fromkeys(get_args(movements.Command), _needs_of_movement),
+    **dict.fromkeys(
+        get_args(investments.Command), lambda command, book: investments.needs(command, book.get)
+    ),
+    **dict.fromkeys(
+        get_args(bank_transfers.Command),
+        lambda command, book: bank_transfers.needs(command, book.get),
+    ),
+}
+
+
+_FLOW_OF: dict[type, str] = {
+    **dict.fromkeys(get_args(investments.Command), "investment_id"),
+    **dict.fromkeys(get_args(bank_transfers.Command), "bank_transfer_id"),
+}
+
+
+def subject(command: Command, decided: Decided) -> UUID:
+    """The stream whose state answers a command: the flow's, whose events may come after those of the
+    money, else that of the first event."""
+    name = _FLOW_OF.get(type(command))
+    return decided[0][0] if name is None else cast(UUID, getattr(command, name))
 
 
 def missing(commands: Iterable[Command], book: Book) -> set[UUID]:

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 from msgspec import Struct
 from psycopg import Connection
 
-from domain import users
+from application.jobs.jobs import NewJob
+from domain import bank_transfers, funds, investments, movements, users
 from domain.accounts import Account, ChangeAccountStatus, OpenAccount
 from domain.approvals import Approve, Reject, RequestApproval, Withdraw
 from domain.catalogue import AggregateState
 from domain.provenance import Provenance
+from domain.reconciliations import MakeReconciliation
 from domain.security import NoteSecurity
 from domain.statements import RecordStatement
 from domain.transfers import (
@@ -25,7 +27,10 @@ from domain.transfers import (
     VoidPending,
 )
 
-Command = (
+FlowCommand = funds.Command | investments.Command | bank_transfers.Command | movements.Command
+"""On what takes days."""
+
+BookCommand = (
     OpenAccount
     | ChangeAccountStatus
     | PostTransfer
@@ -34,6 +39,7 @@ Command = (
     | ExpirePending
     | ReverseTransfer
     | RecordStatement
+    | MakeReconciliation
     | users.Command
     | RequestApproval
     | Approve
@@ -41,6 +47,9 @@ Command = (
     | Withdraw
     | NoteSecurity
 )
+"""On what is decided at once."""
+
+Command = BookCommand | FlowCommand
 
 
 class Accepted(Struct, frozen=True, gc=False):
@@ -86,11 +95,42 @@ class Receipt(Struct, frozen=True):
     render: Callable[[Sequence[Outcome]], Answer]
 
 
+class Step(Struct, frozen=True):
+    """What becomes of a process with its reaction to an event, a deadline or an operator, in the
+    transaction of the reaction's events.
+
+    `previous` and `position` are of the process' checkpoint before and after; equal when it stays.
+    `key` is the flow's stream, None when only the checkpoint moves. `jobs` and `deadlines` (name -> when
+    it is due, None: no longer) are for when the command is accepted, or has nothing new to say. When it
+    is refused, the process is stuck: this event and those after it wait in its inbox.
+    """
+
+    process: str
+    previous: int
+    position: int
+    key: UUID | None = None
+    event_position: int = 0
+    """Of the event that is reacted to; 0: of none."""
+    step: str = ""
+    status: str = "waiting"
+    error: str = ""
+    did: tuple[str, ...] = ()
+    jobs: tuple[NewJob, ...] = ()
+    deadlines: Mapping[str, datetime | None] = {}
+    fired: str = ""
+    """The deadline that is over: it must be there still, and is not afterwards."""
+    from_inbox: bool = False
+    """The event is taken out of the inbox, where it must be still."""
+    kind: Literal["reaction", "defect", "parked"] = "reaction"
+    """`defect`: there is no reaction, for `error`; `parked`: the process is stuck and the event waits."""
+
+
 class Submission(Struct, frozen=True):
     """Commands that one request brings. `linked`: all are accepted or all are refused.
 
     `beside` writes to ordinary tables in the transaction of the events; it runs once all commands are
-    accepted, and not for repeats. What it raises, the submitter gets, and nothing was written.
+    accepted, and not for repeats. What it raises, the submitter gets, and nothing was written. `step` is
+    of a process, whose commands these are; it is written whatever becomes of them.
     """
 
     commands: Sequence[Command]
@@ -98,6 +138,7 @@ class Submission(Struct, frozen=True):
     linked: bool = False
     receipt: Receipt | None = None
     beside: Callable[[Connection[Any]], None] | None = None
+    step: Step | None = None
 
 
 class Done(Struct, frozen=True):

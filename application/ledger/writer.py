@@ -2,7 +2,7 @@
 
 The order of a batch: lock the head; follow what other processes wrote; load what is cold; decide and
 append command after command; keep answers, deadlines, users' access and snapshots; write what
-submissions bring beside; move the head; commit.
+submissions bring beside, and the steps of processes; move the head; commit.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from application.event_store.chain import field
 from application.ledger import reading
 from application.ledger.book import Book, StateCache
 from application.ledger.companions import keep_answers, keep_deadlines, keep_snapshots, keep_users
-from application.ledger.deciding import AlreadyDone, decide, missing, new_stream
+from application.ledger.deciding import AlreadyDone, decide, missing, new_stream, subject
 from application.ledger.outcomes import (
     Accepted,
     Answer,
@@ -31,6 +31,7 @@ from application.ledger.outcomes import (
     Submission,
 )
 from application.ledger.repeats import first_answers
+from application.ledger.steps import keep_steps
 from domain import catalogue
 from domain.accounts import Account
 from domain.refusals import Refusal
@@ -142,6 +143,7 @@ class Batch:
         self._answer(decided)
         self._keep_companions(head)
         self._write_beside()
+        self._keep_steps(head)
         self._commit(head, appender)
         self._book.to_cache(appender.position, appender.hash)
 
@@ -225,7 +227,7 @@ class Batch:
             encoded = catalogue.encode(event)
             events.append((stream_id.bytes, state.version, event.topic, metadata, encoded))
         position += len(decided)
-        first_id = decided[0][0]
+        first_id = subject(command, decided)
         first = book.get(first_id)
         assert first is not None, "it was changed just now"
         if type(first) is Transfer:
@@ -293,6 +295,15 @@ class Batch:
             if submission.beside is not None and _is_first_time(done):
                 submission.beside(self._conn)
 
+    def _keep_steps(self, head: Head) -> None:
+        steps = [
+            (submission.step, done.outcomes)
+            for submission, done in zip(self._submissions, self.results, strict=True)
+            if submission.step is not None
+        ]
+        if steps:
+            keep_steps(self._conn, steps, head.now)
+
     def _is_snapshot_due(self, account: Account) -> bool:
         before = self._book.before(account.id)
         version = 0 if before is None else before.version
@@ -305,7 +316,9 @@ class Batch:
         if appender.position > head.position:
             proof.commit_sent = True
             self._conn.execute(f"{move_head(head, appender)}; COMMIT".encode())
-        elif any(done.answer is not None and not done.replayed for done in self.results):
+        elif any(s.step is not None for s in self._submissions) or any(
+            done.answer is not None and not done.replayed for done in self.results
+        ):
             self._conn.execute("COMMIT")
         else:
             self._conn.execute("ROLLBACK")  # nothing was written: no need to wait for the disk

@@ -1,0 +1,142 @@
+"""Puts a worker together: the processes' followers, their deadlines, and the jobs' threads."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from datetime import timedelta
+from typing import Any
+
+import psycopg
+from psycopg import Connection
+from psycopg_pool import ConnectionPool
+
+from api import mailing
+from api.secrets import master_keys
+from api.settings import Settings
+from api.wiring import make_ledger
+from application.banking import Banking
+from application.jobs import Kinds
+from application.jobs.workers import Workers
+from application.ledger import Ledger
+from application.notifications import telling
+from application.notifications.emailing import Emailer
+from application.notifications.kinds import kinds as notification_kinds
+from application.outbound import health
+from application.outbound.bank import HttpBank
+from application.outbound.breaker import Breakers
+from application.outbound.client import Tries
+from application.outbound.health import ServiceHealth
+from application.people.vault import Vault
+from application.processes.catalogue import processes
+from application.processes.deadlines import Clock
+from application.processes.follower import Follower
+from application.processes.notifications import TELL
+from application.webhooks.addresses import Allowed
+from application.webhooks.delivering import Deliverer
+from application.webhooks.posting import Poster
+from application.webhooks.secrets import Secrets
+
+Pool = ConnectionPool[Connection[Any]]
+
+
+def concurrency(settings: Settings) -> dict[str, int]:
+    """Queue -> jobs that one worker runs at once."""
+    return {
+        "banking": settings.JOBS_BANKING,
+        "payments": settings.JOBS_PAYMENTS,
+        "notifications": settings.JOBS_NOTIFICATIONS,
+        "default": settings.JOBS_DEFAULT,
+    }
+
+
+@contextmanager
+def running_worker(settings: Settings, conninfo: str) -> Iterator[None]:
+    """Everything that a worker does, for as long as the block runs. Each part survives what happens to
+    the database, the queue and the services outside."""
+    stop = threading.Event()
+    with ExitStack() as parts:
+        ledger = parts.enter_context(make_ledger(settings, conninfo))
+        pool = parts.enter_context(_pool(conninfo, sum(concurrency(settings).values())))
+        breakers = Breakers(settings.REDIS_URL, on_change=_keeper(conninfo))
+        parts.callback(breakers.close)
+        known = processes(timedelta(seconds=settings.BANK_PATIENCE_S))
+        threads = [
+            threading.Thread(target=Follower(conninfo, ledger, process).run, args=(stop,))
+            for process in known.values()
+        ]
+        threads.append(threading.Thread(target=Clock(conninfo, ledger, known).run, args=(stop,)))
+        kinds = _kinds(settings, conninfo, ledger, pool, breakers, parts)
+        parts.enter_context(
+            Workers(
+                conninfo, kinds, redis_url=settings.REDIS_URL, concurrency=concurrency(settings)
+            )
+        )
+        for thread in threads:
+            thread.start()
+        try:
+            yield
+        finally:
+            stop.set()
+            ledger.give_up_waiting()
+            for thread in threads:
+                thread.join()
+
+
+def _kinds(
+    settings: Settings,
+    conninfo: str,
+    ledger: Ledger,
+    pool: Pool,
+    breakers: Breakers,
+    parts: ExitStack,
+) -> Kinds:
+    """The jobs that this worker can do; those of a bank only when there is one."""
+    vault = Vault.open(conninfo, master_keys(settings))
+    transport = mailing.transport_to(settings.SMTP_URL, settings.DATA_DIR)
+    deliver = mailing.deliverer(transport, settings.MAIL_FROM)
+    emailer = Emailer(pool.connection, vault, deliver, settings.public_url)
+    poster = Poster(
+        Allowed(private=settings.WEBHOOKS_ALLOW_PRIVATE, https_only=settings.is_production)
+    )
+    parts.callback(poster.close)
+    secrets = Secrets.load(conninfo, vault.masters)
+    deliverer = Deliverer(pool.connection, secrets, poster.post, breakers)
+    kinds = {TELL: telling.kind(pool.connection), **notification_kinds(deliverer, emailer)}
+    if settings.BANK_URL is not None:
+        bank = HttpBank.at(
+            settings.BANK_URL,
+            settings.BANK_TOKEN or "",
+            breakers.of("bank"),
+            tries=Tries(attempts=1),
+        )
+        parts.callback(bank.close)
+        look_after = timedelta(seconds=settings.BANK_LOOK_AFTER_S)
+        banking = Banking(ledger, bank, pool.connection, vault, look_after=look_after)
+        kinds.update(banking.kinds())
+    return kinds
+
+
+def _pool(conninfo: str, threads: int) -> Pool:
+    return ConnectionPool(
+        conninfo,
+        min_size=1,
+        max_size=threads + 1,
+        timeout=10,
+        reconnect_timeout=2.0,
+        open=False,
+        kwargs={"application_name": "daybook worker", "autocommit": True},
+        check=ConnectionPool.check_connection,
+    )
+
+
+def _keeper(conninfo: str) -> Any:
+    """Notes where the API can read it what has become of a service."""
+
+    def keep(change: ServiceHealth) -> None:
+        # Without a database there is nobody to read it either.
+        with suppress(psycopg.Error), psycopg.connect(conninfo, autocommit=True) as conn:
+            health.keep(conn, change)
+
+    return keep

@@ -1,0 +1,1 @@
+"""Who hears of what has become of a flow, and by which channel."""

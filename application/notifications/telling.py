@@ -1,0 +1,46 @@
+"""Chooses whom an event is told to, with what the log says of whom it concerns."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import Any
+from uuid import UUID
+
+from psycopg import Connection
+
+from application.jobs import Job, Kind, finish, put
+from application.ledger.reading import load
+from application.notifications.choosing import Parties, jobs_for, of_bank_transfer, of_investment
+from application.processes.reading import read_event
+from domain.bank_transfers import BankTransfer
+from domain.funds import Fund
+from domain.investments import Investment
+
+Connect = Callable[[], AbstractContextManager[Connection[Any]]]
+
+
+def kind(connect: Connect) -> Kind:
+    """What a worker has to know of jobs `notify.tell`, whose payload is {position}."""
+
+    def tell(job: Job, ctx: object) -> dict[str, Any]:
+        with connect() as conn, conn.transaction():
+            event = read_event(conn, job.payload["position"])
+            parties = _parties(conn, event.stream_id)
+            jobs = [] if parties is None else jobs_for(event, parties)
+            told = {"jobs": len(put(conn, jobs))}
+            finish(conn, job, told)
+        return told
+
+    return Kind(handler=tell, time_limit_s=30, waits_s=(1.0, 5.0, 30.0, 300.0))
+
+
+def _parties(conn: Connection[Any], flow_id: UUID) -> Parties | None:
+    flow = load(conn, [flow_id])[flow_id]
+    if isinstance(flow, BankTransfer):
+        return of_bank_transfer(flow)
+    if not isinstance(flow, Investment):
+        return None
+    fund_id = flow.requested.fund_id
+    fund = load(conn, [fund_id])[fund_id]
+    return of_investment(flow, fund if isinstance(fund, Fund) else None)

@@ -1,0 +1,1 @@
+"""Calls to the outside world: banks, payment services, receivers of webhooks."""

@@ -1,0 +1,1 @@
+"""Process managers: pure reactions to events, with their effects and checkpoints in one transaction."""

@@ -1,0 +1,67 @@
+"""What all flows that banks carry out have in common: jobs that ask, and time-outs of the answers."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from uuid import UUID
+
+from application.jobs.jobs import NewJob
+from application.processes.definitions import job_id
+from application.processes.reading import correlation_of
+from domain import movements
+from domain.events import Recorded
+
+INSTRUCT, CANCEL = "bank.instruct", "bank.cancel"
+"""Kinds of jobs; payload {movement_id}, and why it is called off."""
+
+QUEUE = "banking"
+
+TIMEOUT = "timeout"
+"""The reason of what is called off because the bank did not answer in time."""
+
+PATIENCE = timedelta(days=5)
+"""Banks may take this long. More than the three working days of a slow SEPA direct debit, weekend
+included."""
+
+TOPICS: frozenset[str] = frozenset(
+    event.topic
+    for event in (
+        movements.Settled, movements.Failed, movements.Cancelled, movements.Returned,
+        movements.Overdue, movements.Unresolved,
+    )
+)  # fmt: skip
+"""What banks say that flows react to."""
+
+Said = (
+    movements.Settled
+    | movements.Failed
+    | movements.Cancelled
+    | movements.Returned
+    | movements.Overdue
+    | movements.Unresolved
+)
+
+
+def instruct(process: str, event: Recorded, movement_id: UUID) -> NewJob:
+    """Has a bank asked for a movement."""
+    return _job(process, event, INSTRUCT, {"movement_id": str(movement_id)}, priority=5)
+
+
+def call_off(process: str, event: Recorded) -> NewJob:
+    """Has a bank asked to forget a movement that it has not carried out in time."""
+    payload = {"movement_id": str(event.stream_id), "reason": TIMEOUT}
+    return _job(process, event, CANCEL, payload, priority=3)
+
+
+def _job(
+    process: str, event: Recorded, kind: str, payload: dict[str, str], *, priority: int
+) -> NewJob:
+    return NewJob(
+        id=job_id(process, event.position),
+        kind=kind,
+        payload=payload,
+        queue=QUEUE,
+        priority=priority,
+        correlation_id=correlation_of(event),
+        causation_id=str(event.position),
+    )

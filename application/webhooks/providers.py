@@ -1,0 +1,44 @@
+"""Those whose webhooks are taken in, in one place: a further one is a line here and a reader."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from application.outbound.bank import UnreadableAnswerError, answer_of
+from application.webhooks.incoming import MessageError, Provider, Told, is_word
+from domain.movements import ReportMovement
+from domain.texts import MAX_DESCRIPTION
+
+_BANK_FIELDS = ("movement_id", "status", "sequence")
+_MAX_SEQUENCE = 2**31
+
+
+def providers(bank_secrets: Sequence[str]) -> Mapping[str, Provider]:
+    """By the name in the path. Who has no secret yet is not there."""
+    found = {"bank": Provider(tuple(bank_secrets), read_bank)}
+    return {name: provider for name, provider in found.items() if provider.secrets}
+
+
+def read_bank(type_: str, data: Mapping[str, Any]) -> Told:
+    """What a bank says of a movement; other things that it may tell are nothing of ours.
+
+    Raises `MessageError`.
+    """
+    if not type_.startswith("movement."):
+        return Told("", None)
+    if missing := [name for name in _BANK_FIELDS if data.get(name) is None]:
+        raise MessageError("missing_fields", *missing)
+    try:
+        answer = answer_of(data)
+    except UnreadableAnswerError:
+        raise MessageError("invalid_request", *_BANK_FIELDS) from None
+    words = (answer.bank_reference, answer.reason)
+    if not all(is_word(word, MAX_DESCRIPTION) for word in words) or not (
+        0 <= answer.sequence <= _MAX_SEQUENCE
+    ):
+        raise MessageError("invalid_request", "bank_reference", "reason", "sequence")
+    report = ReportMovement(
+        answer.movement_id, answer.status, answer.bank_reference, answer.reason, answer.sequence
+    )
+    return Told(str(answer.movement_id), report)

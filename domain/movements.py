@@ -1,0 +1,291 @@
+"""Movement: what a bank is asked to move for a flow, and what it says has become of it.
+
+A flow (an investment, a deposit, a withdrawal) has one movement a leg. Banks take days, repeat
+themselves and tell things out of order: each report has a sequence number of the bank's, and an older one
+than the last changes nothing.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal, get_args
+from uuid import UUID, uuid5
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from domain.events import Event
+from domain.refusals import Refusal
+
+FlowKind = Literal["investment", "deposit", "withdrawal"]
+MovementKind = Literal["withdrawal", "deposit", "refund", "collection", "payout"]
+Direction = Literal["in", "out"]
+MovementStatus = Literal[
+    "initiated", "sent", "pending", "completed", "failed", "returned", "cancelled"
+]
+ReportedStatus = Literal["accepted", "settled", "failed", "returned", "cancelled"]
+
+STATUSES: tuple[str, ...] = get_args(MovementStatus)
+
+OVER = frozenset({"completed", "failed", "returned", "cancelled"})
+"""Nothing more is expected of the bank, though a settled movement may still come back."""
+
+
+# Events. Stored for ever: add a field with a default, or a new event; never edit one.
+class Instructed(Event, frozen=True):
+    """A leg of a flow is to be moved at the bank. `direction` is ours: money comes in to the house from
+    `account`, or goes out to it. `account` may be sealed for `person_id`."""
+
+    topic: ClassVar[str] = "movement.instructed"
+    flow: str
+    flow_id: UUID
+    kind: str
+    direction: str
+    account: str
+    currency: str
+    amount: int
+    person_id: UUID | None = None
+
+
+class Sent(Event, frozen=True):
+    """From now on the bank may have heard of it: it can only be called off there."""
+
+    topic: ClassVar[str] = "movement.sent"
+    flow: str
+    flow_id: UUID
+    kind: str
+
+
+class _Report(Event, frozen=True):
+    """What the bank said. `flow_id` and `kind` are repeated so that the report can be read by itself."""
+
+    flow: str
+    flow_id: UUID
+    kind: str
+    bank_reference: str = ""
+    sequence: int = 0
+
+
+class Accepted(_Report, frozen=True):
+    """The bank has taken it on."""
+
+    topic: ClassVar[str] = "movement.accepted"
+
+
+class Settled(_Report, frozen=True):
+    """The money has moved. `late`: after the movement was taken to be over."""
+
+    topic: ClassVar[str] = "movement.settled"
+    late: bool = False
+
+
+class Failed(_Report, frozen=True):
+    """The money has not moved and will not."""
+
+    topic: ClassVar[str] = "movement.failed"
+    reason: str = ""
+
+
+class Cancelled(_Report, frozen=True):
+    """It was called off: nothing has moved and nothing will."""
+
+    topic: ClassVar[str] = "movement.cancelled"
+    reason: str = ""
+
+
+class Returned(_Report, frozen=True):
+    """The money had moved, and has come back."""
+
+    topic: ClassVar[str] = "movement.returned"
+    reason: str = ""
+
+
+class Overdue(_Report, frozen=True):
+    """The bank has not said in time what became of it."""
+
+    topic: ClassVar[str] = "movement.overdue"
+
+
+class Unresolved(_Report, frozen=True):
+    """Nobody could find out what became of it: a person has to."""
+
+    topic: ClassVar[str] = "movement.unresolved"
+    reason: str = ""
+
+
+EVENTS: tuple[type[Event], ...] = (
+    Instructed, Sent, Accepted, Settled, Failed, Cancelled, Returned, Overdue, Unresolved,
+)  # fmt: skip
+
+_EVENT_OF: dict[str, type[_Report]] = {
+    "accepted": Accepted,
+    "settled": Settled,
+    "failed": Failed,
+    "returned": Returned,
+    "cancelled": Cancelled,
+}
+
+_STATUS_AFTER: dict[type[Event], str] = {
+    Sent: "sent",
+    Accepted: "pending",
+    Settled: "completed",
+    Failed: "failed",
+    Cancelled: "cancelled",
+    Returned: "returned",
+}
+
+MOVES: dict[str, frozenset[str]] = {
+    "initiated": frozenset({"accepted", "settled", "failed", "cancelled"}),
+    "sent": frozenset({"accepted", "settled", "failed", "cancelled"}),
+    "pending": frozenset({"settled", "failed", "cancelled"}),
+    "completed": frozenset({"returned"}),
+    "failed": frozenset({"settled"}),
+    "cancelled": frozenset({"settled"}),
+    "returned": frozenset(),
+}
+"""Status -> what a bank may say of it then. That what was called off has settled after all is late, and
+true: money has moved."""
+
+
+# State. Runs again at every replay: no rule, no clock, no exception.
+class Movement(Struct, frozen=True):
+    """A movement. `sequence` is that of the bank's last report; `version` counts its events."""
+
+    id: UUID
+    version: int
+    status: str
+    instructed: Instructed
+    bank_reference: str = ""
+    reason: str = ""
+    sequence: int = 0
+
+
+def evolve(movement: Movement | None, event: Event, stream_id: UUID) -> Movement:
+    """The movement after one more event."""
+    if isinstance(event, Instructed):
+        return Movement(stream_id, 1, "initiated", event)
+    assert movement is not None, "a movement's first event is movement.instructed"
+    m = replace(
+        movement,
+        version=movement.version + 1,
+        status=_STATUS_AFTER.get(type(event), movement.status),
+    )
+    if isinstance(event, _Report):
+        return replace(
+            m,
+            bank_reference=event.bank_reference or m.bank_reference,
+            sequence=max(m.sequence, event.sequence),
+            reason=getattr(event, "reason", "") or m.reason,
+        )
+    return m
+
+
+# Commands.
+class SendMovement(Struct, frozen=True):
+    """Note that the bank is about to be asked."""
+
+    movement_id: UUID
+
+
+class ReportMovement(Struct, frozen=True):
+    """What the bank says of a movement: the answer to a call, a webhook, or what a look brought.
+
+    `sequence` rises with each change at the bank; 0 when the bank has not said.
+    """
+
+    movement_id: UUID
+    status: str
+    bank_reference: str = ""
+    reason: str = ""
+    sequence: int = 0
+
+
+class CallOff(Struct, frozen=True):
+    """Cancel a movement that the bank has not been asked for."""
+
+    movement_id: UUID
+    reason: str
+
+
+class MarkOverdue(Struct, frozen=True):
+    """The time for the bank's answer is over."""
+
+    movement_id: UUID
+
+
+class GiveUp(Struct, frozen=True):
+    """All attempts to find out what became of a movement have failed."""
+
+    movement_id: UUID
+    reason: str
+
+
+Command = SendMovement | ReportMovement | CallOff | MarkOverdue | GiveUp
+
+
+# Decisions. A "no" is raised as a Refusal and leaves nothing behind.
+def decide(movement: Movement | None, command: Command) -> Event:
+    """Refuses: `movement_not_found`, `nothing_new` (it is known, or came too late to matter),
+    `invalid_transition`, `movement_over`."""
+    if movement is None:
+        raise Refusal("movement_not_found", movement_id=command.movement_id)
+    match command:
+        case ReportMovement():
+            return _report(movement, command)
+        case SendMovement():
+            if movement.status != "initiated":
+                raise Refusal("nothing_new", movement_id=movement.id, status=movement.status)
+            return _said(movement, Sent)
+        case CallOff(reason=reason):
+            return call_off(movement, reason)
+        case MarkOverdue():
+            if movement.status in OVER:
+                raise Refusal("nothing_new", movement_id=movement.id, status=movement.status)
+            return _said(movement, Overdue)
+        case GiveUp(reason=reason):
+            if movement.status in OVER:
+                raise Refusal("nothing_new", movement_id=movement.id, status=movement.status)
+            return _said(movement, Unresolved, reason=reason)
+
+
+def call_off(movement: Movement, reason: str) -> Cancelled:
+    """Refuses `already_sent`: then only the bank can call it off."""
+    if movement.status != "initiated":
+        raise Refusal("already_sent", movement_id=movement.id, status=movement.status)
+    return Cancelled(
+        movement.instructed.flow, movement.instructed.flow_id, movement.instructed.kind,
+        reason=reason,
+    )  # fmt: skip
+
+
+def _report(movement: Movement, command: ReportMovement) -> Event:
+    if command.status not in _EVENT_OF:
+        raise Refusal("invalid_status", status=command.status, allowed=list(_EVENT_OF))
+    if command.sequence and command.sequence <= movement.sequence:
+        raise Refusal("nothing_new", movement_id=movement.id, status=movement.status)
+    status = command.status
+    if status == "returned" and movement.status in ("initiated", "sent", "pending"):
+        status = "failed"  # it settled and came back, and we were told of the second only
+    if status not in MOVES[movement.status]:
+        raise Refusal("nothing_new", movement_id=movement.id, status=movement.status)
+    event = _EVENT_OF[status]
+    more: dict[str, object] = {}
+    if event is Settled:
+        more["late"] = movement.status in OVER
+    elif event is not Accepted:
+        more["reason"] = command.reason
+    return _said(
+        movement, event, bank_reference=command.bank_reference, sequence=command.sequence, **more
+    )
+
+
+def _said(movement: Movement, event: type[Sent | _Report], **more: object) -> Event:
+    asked = movement.instructed
+    return event(asked.flow, asked.flow_id, asked.kind, **more)  # type: ignore[arg-type]
+
+
+_NAMESPACE = UUID("da4b0000-0000-4000-8000-00000000b4a1")
+
+
+def derived_id(flow_id: UUID, *what: object) -> UUID:
+    """The id of what belongs to a flow, always the same: a command that comes twice makes it once."""
+    return uuid5(_NAMESPACE, f"{flow_id}:{':'.join(map(str, what))}")
