@@ -20,9 +20,13 @@ _TRIES = 5
 
 
 class RedisServer:
-    """`redis-server` of this machine, or the Valkey of the wheel; it keeps nothing on disk."""
+    """`redis-server` of this machine, or the Valkey of the wheel; it keeps nothing on disk.
 
-    def __init__(self) -> None:
+    `options` are more of its command line.
+    """
+
+    def __init__(self, *options: str) -> None:
+        self.options = options
         self._folder = tempfile.TemporaryDirectory(prefix="daybook-redis-")
         self._process: subprocess.Popen[bytes] | None = None
         self._port = 0
@@ -35,7 +39,7 @@ class RedisServer:
         """Start, again on the same port; returns once it answers."""
         command = [
             _program(), "--port", str(self._port), "--bind", "127.0.0.1", "--save", "",
-            "--appendonly", "no", "--dir", self._folder.name, "--daemonize", "no",
+            "--appendonly", "no", "--dir", self._folder.name, "--daemonize", "no", *self.options,
         ]  # fmt: skip
         process = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
@@ -73,7 +77,7 @@ class RedisServer:
             socket.create_connection(("127.0.0.1", self._port), timeout=1) as client,
         ):
             client.sendall(b"PING\r\n")
-            return client.recv(7) == b"+PONG\r\n"
+            return client.recv(7) in (b"+PONG\r\n", b"-NOAUTH")  # it may ask for a password
         return False
 
 

@@ -1,0 +1,33 @@
+"""Runs the sandbox bank with uvicorn."""
+
+from __future__ import annotations
+
+import uvicorn
+from fastapi import FastAPI
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from api.sandbox.service import DROP
+
+
+class DroppingProtocol(HttpToolsProtocol):
+    """Lets the application end the connection without an answer, as networks do."""
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self.scope["extensions"] = {DROP: {"now": self.transport.abort}}
+
+
+def bank_server(app: FastAPI, host: str, port: int) -> uvicorn.Server:
+    """The server of a bank, not started."""
+    config = uvicorn.Config(
+        app,
+        host=host,
+        port=port,
+        http=DroppingProtocol,
+        ws="none",
+        log_level="warning",
+        access_log=False,
+        timeout_graceful_shutdown=1,
+        server_header=False,
+    )
+    return uvicorn.Server(config)
