@@ -1,0 +1,20 @@
+"""What somebody who sets the stack up puts into .env, made anew for each run."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from secrets import token_bytes, token_hex, token_urlsafe
+
+from application.privacy import master_keys
+
+
+def secrets() -> dict[str, str]:
+    return {
+        "POSTGRES_PASSWORD": token_hex(24),
+        "DAYBOOK_DB_PASSWORD": token_hex(24),
+        "REDIS_PASSWORD": token_hex(24),
+        "JWT_SECRET": token_urlsafe(64),
+        "ENCRYPTION_KEY": master_keys.generate(),
+        "BANK_TOKEN": token_hex(24),
+        "BANK_WEBHOOK_SECRET": f"whsec_{b64encode(token_bytes(32)).decode()}",
+    }
