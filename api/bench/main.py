@@ -12,7 +12,19 @@ from typing import NamedTuple
 from rich.console import Console
 from rich.text import Text
 
-from api.bench import bulk, cold, freshness, machine, past, rebuilds, report, requests, verifying
+from api.bench import (
+    bulk,
+    cold,
+    flows,
+    freshness,
+    jobs,
+    machine,
+    past,
+    rebuilds,
+    report,
+    requests,
+    verifying,
+)
 from api.bench.rounds import sentence
 from api.bench.rows import BY_NAME, SPECS, Row, failed
 from api.bench.sizes import FULL, QUICK
@@ -47,6 +59,12 @@ _GROUPS = (
     ),
     # Before the long log is written: the server tidies up after that for minutes.
     _Group("freshness of reads", ("visible_p50_ms", "visible_p99_ms"), freshness.measure),
+    _Group("jobs", ("jobs_vs_dramatiq", "jobs_per_s", "dramatiq_per_s"), jobs.measure),
+    _Group(
+        "flows",
+        ("flows_vs_calls", "flows_per_s", "step_p50_ms", "step_p99_ms"),
+        flows.measure,
+    ),
     _Group(
         "rebuilds",
         ("rebuild_events_per_s", "rebuild_parallel_events_per_s", "rebuild_growth_mib"),

@@ -46,6 +46,13 @@ SPECS = (
     Spec("bulk_api_per_s", "transfers/s", "POST /api/transfers/batch, 1,000 a request"),
     Spec("as_of_ms", "ms", "an account's balance at a past position, from oldest to newest"),
     Spec("as_of_trial_balance_ms", "ms", "the totals of all accounts at a past position"),
+    Spec("flows_vs_calls", "ratio", "a flow's two calls of a bank, against bare calls of it"),
+    Spec("flows_per_s", "flows/s", "investments, from request to completion, asked for at once"),
+    Spec("step_p50_ms", "ms", "event of a flow to what follows in the log, median"),
+    Spec("step_p99_ms", "ms", "event of a flow to what follows in the log, 99th percentile"),
+    Spec("jobs_vs_dramatiq", "ratio", "jobs that do nothing, against bare dramatiq in memory"),
+    Spec("jobs_per_s", "jobs/s", "jobs kept in Postgres that do nothing"),
+    Spec("dramatiq_per_s", "messages/s", "bare dramatiq on the same broker"),
     Spec("rebuild_growth_mib", "MiB", "growth of a rebuild's memory after its first quarter"),
 )
 """In the order in which they are shown: first the promises, then what they are made of."""

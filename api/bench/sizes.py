@@ -34,6 +34,12 @@ class Sizes:
     """Share of the commands that must be sent in time."""
     hot_entries: int
     cold_loads: int
+    flow_rounds: int
+    flows: int
+    """Investments that are asked for at once."""
+    paced_flows: int
+    jobs: int
+    """Jobs of a round; hundreds."""
 
 
 FULL = Sizes(
@@ -48,6 +54,10 @@ FULL = Sizes(
     least_pace=0.8,
     hot_entries=1_000_000,
     cold_loads=20,
+    flow_rounds=3,
+    flows=500,
+    paced_flows=100,
+    jobs=2_000,
 )
 QUICK = Sizes(
     rounds=2,
@@ -61,4 +71,8 @@ QUICK = Sizes(
     least_pace=0.1,
     hot_entries=100_000,
     cold_loads=5,
+    flow_rounds=1,
+    flows=20,
+    paced_flows=10,
+    jobs=500,
 )

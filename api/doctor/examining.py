@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import psycopg
 
-from api.doctor import drift, log, models, rights, server
+from api.doctor import drift, flows, log, models, rights, server
 from api.doctor.findings import Checked, Looked, wrong
 from api.doctor.patient import Patient
 from application.audit.errors import AuditError
@@ -36,6 +36,8 @@ CHECKS: tuple[Check, ...] = (
     Check("parked keys", models.parked_keys),
     Check("rebuilds", models.rebuilds),
     Check("drift", drift.drift),
+    Check("processes", flows.processes),
+    Check("jobs", flows.dead_jobs),
     Check("sessions", server.sessions),
     Check("durability", server.durability),
     Check("disk", server.disk),

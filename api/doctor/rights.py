@@ -40,6 +40,18 @@ _NEEDED: dict[str, Sequence[str]] = {
     "revocations": _ALL,
     "user_access": _ALL,
     "outgoing_mail": _ALL,
+    "process_checkpoints": _ALL,
+    "processes": _ALL,
+    "process_history": _ALL,
+    "process_inbox": _ALL,
+    "process_deadlines": _ALL,
+    "jobs": _ALL,
+    "job_attempts": _ALL,
+    "job_keys": _ALL,
+    "webhook_endpoints": _ALL,
+    "webhook_deliveries": _ALL,
+    "webhooks_received": _ALL,
+    "service_health": _ALL,
 }
 _FUNCTIONS = ("version_at(uuid, bigint)", "position_at(timestamptz)")
 

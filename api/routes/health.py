@@ -5,23 +5,32 @@ from __future__ import annotations
 import resource
 import shutil
 import time
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Any
 
+import msgspec
 import psycopg
 from fastapi import APIRouter, Response
+from psycopg import AsyncConnection
 from psycopg_pool import PoolTimeout
 
 from api import views
 from api.responses import HealthOut
 from api.state import Running, State
+from application.jobs import operating as jobs
+from application.outbound.health import READ, ServiceHealth
+from application.processes import operating as processes
+from application.processes.catalogue import processes as known_processes
 from projections.health import status as projection_status
 
 router = APIRouter(tags=["health"])
 
 _CHECK_TIMEOUT_S = 2.0
 _LONG_BATCH_S = 3.0
+_FAR_BEHIND = 50_000
+"""Events that a process follows in about ten seconds, when somebody drives it."""
 _LITTLE_DISK_BYTES = 512 * 1024 * 1024
 VERSION = version("daybook")
 
@@ -44,11 +53,15 @@ async def ready(state: Running) -> Response:
 
 @router.get("/api/health/detailed", response_model=HealthOut, responses={503: {"model": HealthOut}})
 async def detailed(state: Running) -> Response:
-    """Database, write queue, read models, memory and disk, each with its figures."""
+    """Database, write queue, read models, processes, jobs, services outside, memory and disk, each with
+    its figures."""
     checks = {
         "database": await _database(state),
         "write_queue": _write_queue(state),
         "projections": await _projections(state),
+        "processes": await _asked(state, _processes),
+        "jobs": await _asked(state, _jobs),
+        "services": await _asked(state, _services),
         "memory": _memory(),
         "disk": _disk(state),
     }
@@ -107,6 +120,39 @@ async def _projections(state: State) -> dict[str, Any]:
     }
     good = all(s.health == "ok" for s in found)
     return {"status": "ok" if good else "failed", "models": models}
+
+
+async def _asked(
+    state: State, question: Callable[[AsyncConnection[Any]], Awaitable[dict[str, Any]]]
+) -> dict[str, Any]:
+    try:
+        async with state.pool.connection(timeout=_CHECK_TIMEOUT_S) as conn:
+            return await question(conn)
+    except (psycopg.Error, PoolTimeout) as error:
+        return {"status": "failed", "error": type(error).__name__}
+
+
+async def _processes(conn: AsyncConnection[Any]) -> dict[str, Any]:
+    """Flows that wait for an operator are his business; a process that nobody drives is the house's."""
+    found = await processes.overview(conn, tuple(known_processes()))
+    good = all(process.behind < _FAR_BEHIND for process in found)
+    told = {p.name: {"behind": p.behind, "stuck": p.flows.get("stuck", 0)} for p in found}
+    return {"status": "ok" if good else "failed", "processes": told}
+
+
+async def _jobs(conn: AsyncConnection[Any]) -> dict[str, Any]:
+    queues = await jobs.stats(conn)
+    return {"status": "ok", "queues": {row.queue: msgspec.to_builtins(row) for row in queues}}
+
+
+async def _services(conn: AsyncConnection[Any]) -> dict[str, Any]:
+    """One that is not called any more, since it failed. What listens to webhooks is its owner's."""
+    rows = await conn.execute(READ)
+    found = [ServiceHealth(*row) for row in await rows.fetchall()]
+    ours = [one for one in found if not one.service.startswith("webhooks:")]
+    good = all(one.state != "open" for one in ours)
+    told = {one.service: msgspec.to_builtins(one) for one in ours}
+    return {"status": "ok" if good else "failed", "services": told}
 
 
 def _memory() -> dict[str, Any]:

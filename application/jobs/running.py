@@ -98,7 +98,8 @@ class Runner:
                 became = self._write(job, kind, outcome)
             finally:
                 self._watch.end(watched)
-            _tell(job, became, outcome, time.monotonic() - taken_at)
+        # Its line has the ids itself.
+        _tell(job, became, outcome, time.monotonic() - taken_at)
 
     def _outcome(self, job: Job, kind: Kind, watched: Watched) -> Outcome:
         if job.lost >= MAX_LOST:
