@@ -6,7 +6,7 @@ import re
 
 from domain.refusals import Refusal
 
-_SEPARATORS = str.maketrans("", "", " -\u00a0")
+_SEPARATORS = str.maketrans("", "", " -")
 _IBAN = re.compile(r"[A-Z]{2}[0-9]{2}[A-Z0-9]{11,30}")
 _NUMBER = re.compile(r"[A-Z0-9]{6,34}")
 

@@ -265,6 +265,9 @@ def _report(movement: Movement, command: ReportMovement) -> Event:
     status = command.status
     if status == "returned" and movement.status in ("initiated", "sent", "pending"):
         status = "failed"  # it settled and came back, and we were told of the second only
+    is_newer = 0 < movement.sequence < command.sequence
+    if status in ("failed", "cancelled") and movement.status == "completed" and is_newer:
+        status = "returned"  # the bank takes its word back
     if status not in MOVES[movement.status]:
         raise Refusal("nothing_new", movement_id=movement.id, status=movement.status)
     event = _EVENT_OF[status]

@@ -1,4 +1,4 @@
-"""Holds the read models against the log itself: accounts and entries, transfers, the audit trail.
+"""Holds the read models against the log itself: accounts and entries, transfers, flows, the audit trail.
 
 What a read model shows is copied first, in one short transaction; then the log is folded up to its
 checkpoint, batch by batch, into a temporary table, and the two are joined. So memory stays flat, the read
@@ -17,7 +17,8 @@ from domain.events import Recorded
 from projections import trail
 from projections.balances.projection import MARK_EVERY
 from projections.checkpoints import read as read_checkpoint
-from projections.compared import SNAPSHOTS, TABLES, Compared
+from projections.compared import SNAPSHOTS, TABLES
+from projections.compared_table import Compared
 from projections.garbage import gc_paused
 from projections.log import head_position, read_batch
 from projections.snapshots import copy_snapshots, up_to_snapshots

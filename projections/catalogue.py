@@ -15,6 +15,9 @@ from projections.approvals import projection as approvals
 from projections.audit import projection as audit
 from projections.balances import projection as balances
 from projections.entries import projection as entries
+from projections.flows import projection as flows
+from projections.funds import projection as funds
+from projections.reconciliations import projection as reconciliations
 from projections.security import projection as security
 from projections.transfers import projection as transfers
 from projections.users import projection as users
@@ -117,6 +120,32 @@ READ_MODELS: tuple[ReadModel, ...] = (
         indexes=_sql("security", "indexes.sql"),
         topics=security.TOPICS,
         project=security.project,
+    ),
+    ReadModel(
+        name="funds",
+        version=1,
+        tables=_sql("funds", "tables.sql"),
+        indexes=_sql("funds", "indexes.sql"),
+        topics=funds.TOPICS,
+        project=funds.project,
+        key_of=funds.key_of,
+    ),
+    ReadModel(
+        name="flows",
+        version=1,
+        tables=_sql("flows", "tables.sql"),
+        indexes=_sql("flows", "indexes.sql"),
+        topics=flows.TOPICS,
+        project=flows.project,
+        key_of=flows.key_of,
+    ),
+    ReadModel(
+        name="reconciliations",
+        version=1,
+        tables=_sql("reconciliations", "tables.sql"),
+        indexes=_sql("reconciliations", "indexes.sql"),
+        topics=reconciliations.TOPICS,
+        project=reconciliations.project,
     ),
 )
 

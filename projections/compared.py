@@ -2,52 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any, LiteralString, NamedTuple
+from typing import LiteralString
 
-from domain.events import Recorded
 from projections import people_tallies, tallies
-
-Tally = Callable[[Sequence[Recorded]], Iterable[tuple[Any, ...]]]
-
-
-class Compared(NamedTuple):
-    """How one table is compared. Both selects give the same columns, first `id`, and `position`.
-
-    `logged` reads the tally; a table without one of its own reads another's.
-    """
-
-    model: str
-    name: str
-    table: str
-    key: str
-    shown: LiteralString
-    logged: LiteralString
-    tally_columns: LiteralString = ""
-    tally: Tally | None = None
-
+from projections.compared_flows import FLOW_TABLES
+from projections.compared_table import LAST_STATUS, Compared, last
+from projections.reconciliation_tallies import RECONCILIATIONS
 
 ACCOUNT_COLUMNS: LiteralString = """
     id uuid, type text, currency text, name text, owner text, credit_limit bigint,
     opened_at timestamptz, first_position bigint, status text, debits numeric, credits numeric,
     held numeric, events bigint, position bigint"""
 
-_LAST_STATUS: LiteralString = (
-    "(array_agg(status ORDER BY position DESC) FILTER (WHERE status <> ''))[1] AS status"
-)
-
 _NOTICE_COLUMNS: LiteralString = """
     position AS id, recorded_at, kind, reason, action, actor, address, user_agent, key_id,
     correlation_id, count, position"""
-
-
-def _last(column: LiteralString) -> LiteralString:
-    """The value of a column in the last row that has one."""
-    return (
-        f"(array_agg({column} ORDER BY position DESC) FILTER (WHERE {column} IS NOT NULL))[1]"
-        f" AS {column}"
-    )
-
 
 # What `tallies.seal_entry` makes of an event. A row's own form has the length before each value.
 _ENTRY_CHECKSUM: LiteralString = """
@@ -70,7 +39,7 @@ _BALANCES = Compared(
     logged=f"""
         SELECT id, max(type) AS type, max(currency) AS currency, max(name) AS name,
                max(owner) AS owner, max(credit_limit) AS credit_limit, max(opened_at) AS opened_at,
-               max(first_position) AS first_position, {_LAST_STATUS},
+               max(first_position) AS first_position, {LAST_STATUS},
                sum(debits) AS debits, sum(credits) AS credits,
                sum(credits) - sum(debits) AS balance, sum(held) AS held,
                sum(events)::bigint AS version, max(position) AS position
@@ -146,8 +115,8 @@ _TRANSFERS = Compared(
                coalesce(max(metadata)::jsonb, '{{{{}}}}') AS metadata,
                max(effective_at) AS effective_at, max(expires_at) AS expires_at,
                max(recorded_at) AS recorded_at, max(first_position) AS first_position,
-               {_LAST_STATUS},
-               {_last("amount")}, sum(reversed) AS reversed,
+               {LAST_STATUS},
+               {last("amount")}, sum(reversed) AS reversed,
                coalesce((array_agg(reason ORDER BY position DESC)
                          FILTER (WHERE reason IS NOT NULL))[1], '') AS reason,
                max(updated_at) AS updated_at, max(position) AS position,
@@ -170,8 +139,8 @@ _USERS = Compared(
         first_position bigint, position bigint""",
     tally=people_tallies.of_users,
     logged=f"""
-        SELECT id, {_last("email")}, {_last("full_name")}, {_last("role")}, {_LAST_STATUS},
-               {_last("verified")}, max(registered_by) AS registered_by,
+        SELECT id, {last("email")}, {last("full_name")}, {last("role")}, {LAST_STATUS},
+               {last("verified")}, max(registered_by) AS registered_by,
                max(registered_at) AS registered_at, max(updated_at) AS updated_at,
                sum(events)::bigint AS version, max(first_position) AS first_position,
                max(position) AS position
@@ -193,7 +162,7 @@ _APPROVALS = Compared(
         events bigint, first_position bigint, position bigint""",
     tally=people_tallies.of_approvals,
     logged=f"""
-        SELECT id, {_LAST_STATUS}, max(kind) AS kind, max(maker) AS maker_id,
+        SELECT id, {LAST_STATUS}, max(kind) AS kind, max(maker) AS maker_id,
                max(checker) AS checker_id, max(asked)::jsonb AS asked,
                max(expires_at) AS expires_at, coalesce(max(reason), '') AS reason,
                max(requested_at) AS requested_at, max(decided_at) AS decided_at,
@@ -215,7 +184,10 @@ _NOTICES = Compared(
     logged=f"SELECT {_NOTICE_COLUMNS} FROM tally_notices",
 )
 
-TABLES = (_BALANCES, _MARKS, _ENTRIES, _TRANSFERS, _USERS, _APPROVALS, _NOTICES)
+TABLES = (
+    _BALANCES, _MARKS, _ENTRIES, _TRANSFERS, _USERS, _APPROVALS, _NOTICES, *FLOW_TABLES,
+    RECONCILIATIONS,
+)  # fmt: skip
 
 SNAPSHOTS = Compared(
     model="snapshots",
@@ -228,7 +200,7 @@ SNAPSHOTS = Compared(
     logged=f"""
         SELECT id, id::text AS account, max(type) AS type, max(currency) AS currency,
                max(name) AS name, max(owner) AS owner, max(credit_limit)::numeric AS credit_limit,
-               {_LAST_STATUS},
+               {LAST_STATUS},
                sum(credits) - sum(debits) AS balance, sum(held) AS held,
                sum(events)::bigint AS version, sum(events) AS version_inside,
                NULL::bigint AS position

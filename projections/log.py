@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -245,6 +246,47 @@ async def stream_events(
         binary=True,
     )
     return [_logged(*row) for row in await cursor.fetchall()]
+
+
+async def events_of(
+    conn: AsyncConnection[Any], stream_ids: Collection[UUID], after: int, to: int, limit: int
+) -> LogPage:
+    """The events of some streams after one position and up to another, in order, at most `limit` of each
+    stream; `read_to` is before `to` when there are more, and `head` is `to`.
+
+    Raises `UnreadableEventError`.
+    """
+    cursor = await conn.execute(
+        f"SELECT {_PAGE_COLUMNS} FROM unnest(%(streams)s::uuid[]) AS stream (id) CROSS JOIN LATERAL"
+        " (SELECT * FROM events WHERE originator_id = stream.id"
+        "   AND originator_version > version_at(stream.id, %(after)s)"
+        "   AND notification_id <= %(to)s ORDER BY originator_version LIMIT %(limit)s) AS found"
+        " ORDER BY notification_id".encode(),
+        {"streams": list(stream_ids), "after": after, "to": to, "limit": limit},
+        binary=True,
+    )
+    events = [_logged(*row) for row in await cursor.fetchall()]
+    counts = Counter(event.stream_id for event in events)
+    full = {stream_id for stream_id, count in counts.items() if count == limit}
+    last = {event.stream_id: event.position for event in events if event.stream_id in full}
+    read_to = min(last.values(), default=max(to, after))
+    return LogPage([event for event in events if event.position <= read_to], read_to, to)
+
+
+async def first_events(
+    conn: AsyncConnection[Any], stream_ids: Collection[UUID]
+) -> dict[UUID, Event]:
+    """What each of these streams began with; without those that there are not.
+
+    Raises `UnreadableEventError`.
+    """
+    cursor = await conn.execute(
+        f"SELECT {_PAGE_COLUMNS} FROM events"
+        " WHERE originator_id = ANY(%s) AND originator_version = 1".encode(),
+        (list(stream_ids),),
+        binary=True,
+    )
+    return {row[1]: _logged(*row).data for row in await cursor.fetchall()}
 
 
 def _logged(

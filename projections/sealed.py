@@ -12,6 +12,7 @@ from msgspec import Struct
 from msgspec.structs import asdict, replace
 from psycopg import AsyncConnection, Connection
 
+from domain import bank_transfers, movements
 from domain.events import Event, Recorded
 from domain.sealed import ERASED, SEALED, SEALED_PREFIX, is_sealed
 from domain.security import Noticed, key_of, stream_of
@@ -42,6 +43,8 @@ class _Placed(Protocol):
 
 def key_id_of(event: _Placed) -> UUID:
     """Whose key opens what is sealed in an event: its person's, or a month's of the security log."""
+    if isinstance(event.data, bank_transfers.Requested | movements.Instructed):
+        return event.data.person_id or event.stream_id
     if not isinstance(event.data, Noticed):
         return event.stream_id
     # Noticed in one hour and recorded in the next, it is in the stream, and under the key, of the first.

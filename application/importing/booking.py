@@ -10,7 +10,7 @@ from uuid import UUID, uuid5
 import msgspec
 from msgspec import Struct
 
-from application.importing.mt940 import BankStatement, Line
+from application.importing.bank_statements import BankStatement, Line
 from application.ledger.outcomes import Command
 from domain.accounts import OpenAccount
 from domain.statements import Imported, RecordStatement

@@ -11,9 +11,14 @@ from decimal import Decimal
 from typing import Any, Literal
 
 import mt940
-from msgspec import Struct
 from mt940.models import Balance, Transaction, Transactions
 
+from application.importing.bank_statements import (
+    BankStatement,
+    Line,
+    Unreadable,
+    UnreadableError,
+)
 from application.importing.texts import clean, sentence
 from domain.money import exponent_of, parse_decimal
 from domain.refusals import Refusal
@@ -44,47 +49,6 @@ _NO_REFERENCE = frozenset({"NONREF", "EREF", "EREF+", "KREF", "KREF+"})
 """Said in place of a reference: there is none, or it is among the details."""
 
 
-class Line(Struct, frozen=True):
-    """One movement. `amount` is in minor units, above zero when money came in."""
-
-    value_date: date
-    entry_date: date | None
-    amount: int
-    type_code: str
-    bank_reference: str
-    customer_reference: str
-    details: str
-
-
-class BankStatement(Struct, frozen=True):
-    """A statement as the bank sent it: balances in minor units of `currency`, below zero in debit.
-
-    `number` is the statement's number and, after a slash, its page.
-    """
-
-    bank_account: str
-    reference: str
-    number: str
-    currency: str
-    opening: int
-    opened_on: date
-    closing: int
-    closed_on: date
-    lines: tuple[Line, ...]
-
-
-class Unreadable(Struct, frozen=True):
-    """A statement, or a whole file, that is refused before any figure of it is looked at."""
-
-    bank_account: str
-    number: str
-    reason: str
-
-
-class _UnreadableError(Exception):
-    """Its message completes the sentence "statement X: …"."""
-
-
 def read_statements(content: bytes) -> list[BankStatement | Unreadable]:
     """The statements of a file in its order, each by itself, so that one bad one spoils no other."""
     text = _decode(content).replace("\r\n", "\n").replace("\r", "\n")
@@ -112,7 +76,7 @@ def _decode(content: bytes) -> str:
 def _read_block(block: str) -> BankStatement | Unreadable:
     try:
         return _read_statement(block)
-    except _UnreadableError as error:
+    except UnreadableError as error:
         reason = str(error)
     except Refusal as refusal:
         reason = sentence(refusal.reason, refusal.details)
@@ -141,7 +105,7 @@ def _read_statement(block: str) -> BankStatement:
     opening_end = _check_balance_line(_OPENING_LINE, "opening balance (:60F: or :60M:)", block)
     closing_end = _check_balance_line(_CLOSING_LINE, "closing balance (:62F: or :62M:)", block)
     if closing_end < opening_end:
-        raise _UnreadableError("its closing balance comes before its opening balance")
+        raise UnreadableError("its closing balance comes before its opening balance")
     # What follows the closing balance are forecasts and remarks, which the library would add to the
     # last line's details.
     data = _parse(block[:closing_end])
@@ -151,10 +115,10 @@ def _read_statement(block: str) -> BankStatement:
     currency, amount = _money(opening)
     closing_currency, closing_amount = _money(closing)
     if currency != closing_currency:
-        raise _UnreadableError(f"it opens in {currency} and closes in {closing_currency}")
+        raise UnreadableError(f"it opens in {currency} and closes in {closing_currency}")
     account = clean(data.data.get("account_identification") or "")
     if not account:
-        raise _UnreadableError("it has no account (:25:)")
+        raise UnreadableError("it has no account (:25:)")
     number, page = data.data.get("statement_number"), data.data.get("sequence_number")
     return BankStatement(
         bank_account=account,
@@ -175,9 +139,9 @@ def _check_balance_line(pattern: re.Pattern[str], name: str, block: str) -> int:
     found = list(pattern.finditer(block))
     if len(found) != 1:
         many = f"{len(found)} lines with its" if found else "no"
-        raise _UnreadableError(f"it has {many} {name}")
+        raise UnreadableError(f"it has {many} {name}")
     if not _BALANCE_LINE.fullmatch(found[0][0]):
-        raise _UnreadableError(f"its {name} is malformed: {clean(found[0][0])}")
+        raise UnreadableError(f"its {name} is malformed: {clean(found[0][0])}")
     return found[0].end()
 
 
@@ -203,7 +167,7 @@ def _balance(data: Transactions, side: Literal["opening", "closing"]) -> Balance
         balance = data.data.get(f"{kind}{side}_balance")
         if isinstance(balance, Balance):
             return balance
-    raise _UnreadableError(f"its {side} balance can't be read")
+    raise UnreadableError(f"its {side} balance can't be read")
 
 
 def _money(balance: Balance) -> tuple[str, int]:
@@ -223,7 +187,7 @@ def _line(line: Transaction, currency: str) -> Line:
     reference = data.get("customer_reference") or ""
     if not data["type_code"] and reference[:1] in tuple(".,0123456789"):
         shown = f"{abs(data['amount'].amount)}{reference}"
-        raise _UnreadableError(f"the amount of a line (:61:) is malformed: {clean(shown)}")
+        raise UnreadableError(f"the amount of a line (:61:) is malformed: {clean(shown)}")
     entry_date = data.get("entry_date")
     return Line(
         value_date=_plain_date(data["date"]),

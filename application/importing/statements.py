@@ -11,8 +11,14 @@ import psycopg
 from msgspec import Struct
 from psycopg import Connection
 
+from application.importing.bank_files import read_bank_file
+from application.importing.bank_statements import (
+    BankStatement,
+    Unreadable,
+    difference_of,
+    told,
+)
 from application.importing.booking import Ids, commands_of, ids_of
-from application.importing.mt940 import BankStatement, Unreadable, read_statements
 from application.importing.texts import amount_text, clean, sentence
 from application.ledger import reading
 from application.ledger.ledger import Ledger
@@ -62,7 +68,7 @@ class _NotBookableError(Exception):
 def import_statements(
     ledger: Ledger, conninfo: str, paths: Sequence[Path], progress: Progress | None = None
 ) -> list[StatementResult]:
-    """Book the statements of MT940 files in the order given; a refused one doesn't stop the others.
+    """Book the statements of files in the order given; a refused one doesn't stop the others.
 
     Each is one linked submission, so that a crash at any moment leaves it booked or untouched.
     Raises `OSError` when a file can't be read, before anything is booked, and `WriteFailedError`
@@ -71,7 +77,7 @@ def import_statements(
     found = [
         (clean(path.name), statement)
         for path in paths
-        for statement in read_statements(path.read_bytes())
+        for statement in read_bank_file(path.read_bytes())
     ]
     results: list[StatementResult] = []
     with psycopg.connect(conninfo, autocommit=True) as conn:
@@ -122,15 +128,8 @@ def _import_statement(
 
 def _check(statement: BankStatement, account: Account | None) -> None:
     currency = statement.currency
-    total = statement.opening + sum(line.amount for line in statement.lines)
-    if total != statement.closing:
-        lines = f"{len(statement.lines)} line{'' if len(statement.lines) == 1 else 's'}"
-        raise _NotBookableError(
-            f"opening balance {amount_text(statement.opening, currency)} and {lines} make"
-            f" {amount_text(total, currency)}, but the closing balance is"
-            f" {amount_text(statement.closing, currency)}:"
-            f" difference {amount_text(total - statement.closing, currency)}"
-        )
+    if difference := difference_of(statement):
+        raise _NotBookableError(difference)
     if account is not None and account.balance != statement.opening:
         raise _NotBookableError(
             f"it opens with {amount_text(statement.opening, currency)}, but the ledger has"
@@ -163,7 +162,7 @@ def _result(
         account_id=ids.account,
         statement_id=ids.statement,
         position=position,
-        reason=_in_full(file, statement, reason) if reason else "",
+        reason=told(file, statement, reason) if reason else "",
     )
 
 
@@ -173,15 +172,5 @@ def _unreadable(file: str, unreadable: Unreadable) -> StatementResult:
         status="refused",
         bank_account=unreadable.bank_account,
         number=unreadable.number,
-        reason=_in_full(file, unreadable, unreadable.reason),
+        reason=told(file, unreadable, unreadable.reason),
     )
-
-
-def _in_full(file: str, statement: BankStatement | Unreadable, reason: str) -> str:
-    """The reason with what it is about: `july.sta, account 517852257, statement 19321/1: …`."""
-    about = [file]
-    if statement.bank_account:
-        about.append(f"account {statement.bank_account}")
-    if statement.number:
-        about.append(f"statement {statement.number}")
-    return f"{', '.join(about)}: {reason}"

@@ -222,7 +222,7 @@ def evolve(investment: Investment | None, event: Event, stream_id: UUID) -> Inve
         case TakenUp():
             return replace(i, clearing=i.clearing + 1, suspense=i.suspense - 1)
         case Undoing(step=step, reason=reason):
-            return replace(i, step=step, reason=reason, undoing=(step, reason))
+            return replace(i, step=step, reason=reason, undoing=i.undoing or (step, reason))
         case _:
             return _turned(i, event)
 

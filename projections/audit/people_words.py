@@ -8,10 +8,7 @@ from typing import Any
 from domain import approvals, security, users
 from domain.events import Event
 from domain.money import format_amount
-
-
-def _because(reason: str) -> str:
-    return f": {reason}" if reason else ""
+from projections.audit.phrases import because
 
 
 def _registered(event: users.Registered, currency: str) -> str:
@@ -28,7 +25,7 @@ def _role_changed(event: users.RoleChanged, currency: str) -> str:
 
 
 def _disclosed(event: users.Disclosed, currency: str) -> str:
-    return f"{' and '.join(event.fields)} shown in clear{_because(event.purpose)}"
+    return f"{' and '.join(event.fields)} shown in clear{because(event.purpose)}"
 
 
 def _key_issued(event: users.ApiKeyIssued, currency: str) -> str:
@@ -52,7 +49,7 @@ def _approved(event: approvals.Approved, currency: str) -> str:
 
 
 def _rejected(event: approvals.Rejected, currency: str) -> str:
-    return f"rejected by {event.checker_id}{_because(event.reason)}"
+    return f"rejected by {event.checker_id}{because(event.reason)}"
 
 
 def _noticed(what: str) -> Callable[[security.Noticed, str], str]:
@@ -76,9 +73,9 @@ WORDS: dict[type[Event], Callable[[Any, str], str]] = {
     users.EmailVerified: _plain("e-mail address verified"),
     users.PasswordChanged: _password_changed,
     users.RoleChanged: _role_changed,
-    users.Suspended: lambda event, currency: f"suspended{_because(event.reason)}",
+    users.Suspended: lambda event, currency: f"suspended{because(event.reason)}",
     users.Activated: _plain("activated"),
-    users.Deleted: lambda event, currency: f"deleted{_because(event.reason)}",
+    users.Deleted: lambda event, currency: f"deleted{because(event.reason)}",
     users.Erased: _plain("erased: the key of what is personal was destroyed"),
     users.Disclosed: _disclosed,
     users.ApiKeyIssued: _key_issued,
@@ -86,7 +83,7 @@ WORDS: dict[type[Event], Callable[[Any, str], str]] = {
     approvals.Requested: _requested,
     approvals.Approved: _approved,
     approvals.Rejected: _rejected,
-    approvals.Withdrawn: lambda event, currency: f"withdrawn{_because(event.reason)}",
+    approvals.Withdrawn: lambda event, currency: f"withdrawn{because(event.reason)}",
     security.AuthenticationFailed: _noticed("authentication failed"),
     security.AuthorizationFailed: _noticed("authorization failed"),
     security.RateLimited: _noticed("asked too often"),

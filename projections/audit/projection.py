@@ -10,9 +10,10 @@ import msgspec
 from msgspec import Struct
 from psycopg import Cursor
 
-from domain import catalogue
+from domain import bank_transfers, catalogue, funds, investments, movements
 from domain.accounts import Opened
 from domain.events import Event, Recorded
+from domain.reconciliations import Made
 from domain.statements import Imported
 from domain.transfers import Posted, Reserved
 from projections.audit.words import describe
@@ -96,4 +97,12 @@ def _subject(stream_id: UUID, first: Event) -> _Subject:
             return _Subject(first.currency, first.source_id, first.destination_id)
         case Imported(currency=currency, account_id=account_id):
             return _Subject(currency, account_id)
+        case funds.Opened(currency=currency, account_id=account_id):
+            return _Subject(currency, account_id)
+        case investments.Requested():
+            return _Subject(first.currency, first.investor_account_id, first.fund_account_id)
+        case bank_transfers.Requested(currency=currency, account_id=account_id):
+            return _Subject(currency, account_id)
+        case movements.Instructed(currency=currency) | Made(currency=currency):
+            return _Subject(currency)
     return _Subject()

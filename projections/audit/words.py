@@ -7,10 +7,12 @@ from typing import Any
 
 from domain.accounts import Credited, Debited, Held, Opened, Released, StatusChanged
 from domain.events import Event
-from domain.money import format_amount
+from domain.reconciliations import Made
 from domain.statements import Imported
 from domain.transfers import Captured, Expired, Posted, Reserved, Reversed, Voided
+from projections.audit.flow_words import WORDS as FLOWS
 from projections.audit.people_words import WORDS as PEOPLE
+from projections.audit.phrases import amount, because, figure
 
 
 def describe(event: Event, currency: str) -> str:
@@ -21,68 +23,56 @@ def describe(event: Event, currency: str) -> str:
     return _WORDS[type(event)](event, currency)
 
 
-def _amount(minor: int, currency: str) -> str:
-    return f"{format_amount(minor, currency)} {currency}" if currency else f"{minor} minor units"
-
-
-def _figure(minor: int, currency: str) -> str:
-    return format_amount(minor, currency) if currency else str(minor)
-
-
-def _because(reason: str) -> str:
-    return f": {reason}" if reason else ""
-
-
 def _left(balance: int, held: int, currency: str) -> str:
     """What the account has afterwards."""
-    text = f"; balance {_figure(balance, currency)}"
-    return f"{text}, held {_figure(held, currency)}" if held else text
+    text = f"; balance {figure(balance, currency)}"
+    return f"{text}, held {figure(held, currency)}" if held else text
 
 
 def _opened(event: Opened, currency: str) -> str:
     text = f'opened "{event.name}" ({event.type}, {event.currency})'
     if event.credit_limit:
-        text += f" with a credit limit of {_figure(event.credit_limit, event.currency)}"
+        text += f" with a credit limit of {figure(event.credit_limit, event.currency)}"
     return f"{text} for owner {event.owner_id}" if event.owner_id else text
 
 
 def _status_changed(event: StatusChanged, currency: str) -> str:
-    return f"status from {event.previous} to {event.status}{_because(event.reason)}"
+    return f"status from {event.previous} to {event.status}{because(event.reason)}"
 
 
 def _debited(event: Debited, currency: str) -> str:
     return (
-        f"debited {_amount(event.amount, currency)} for transfer {event.transfer_id} to"
+        f"debited {amount(event.amount, currency)} for transfer {event.transfer_id} to"
         f" {event.counterparty_id}{_left(event.balance, event.held, currency)}"
     )
 
 
 def _credited(event: Credited, currency: str) -> str:
     return (
-        f"credited {_amount(event.amount, currency)} by transfer {event.transfer_id} from"
+        f"credited {amount(event.amount, currency)} by transfer {event.transfer_id} from"
         f" {event.counterparty_id}{_left(event.balance, event.held, currency)}"
     )
 
 
 def _held(event: Held, currency: str) -> str:
     return (
-        f"held {_amount(event.amount, currency)} for transfer {event.transfer_id}"
+        f"held {amount(event.amount, currency)} for transfer {event.transfer_id}"
         f"{_left(event.balance, event.held, currency)}"
     )
 
 
 def _released(event: Released, currency: str) -> str:
     return (
-        f"set {_amount(event.amount, currency)} free that was held for transfer"
+        f"set {amount(event.amount, currency)} free that was held for transfer"
         f" {event.transfer_id}{_left(event.balance, event.held, currency)}"
     )
 
 
 def _movement(event: Posted | Reserved) -> str:
-    text = f"{_amount(event.amount, event.currency)} from {event.source_id}"
+    text = f"{amount(event.amount, event.currency)} from {event.source_id}"
     text += f" to {event.destination_id}"
     if event.requested and event.requested != event.amount:
-        text += f" (asked for up to {_figure(event.requested, event.currency)})"
+        text += f" (asked for up to {figure(event.requested, event.currency)})"
     if event.reference:
         text += f", reference {event.reference}"
     return f'{text}, "{event.description}"' if event.description else text
@@ -92,7 +82,7 @@ def _posted(event: Posted, currency: str) -> str:
     text = f"posted {_movement(event)}"
     if event.reverses is not None:
         text += f", reversing transfer {event.reverses}"
-    return text + _because(event.reason)
+    return text + because(event.reason)
 
 
 def _reserved(event: Reserved, currency: str) -> str:
@@ -103,14 +93,14 @@ def _reserved(event: Reserved, currency: str) -> str:
 
 
 def _captured(event: Captured, currency: str) -> str:
-    text = f"posted {_amount(event.amount, currency)} of what was reserved"
+    text = f"posted {amount(event.amount, currency)} of what was reserved"
     if event.released:
-        text += f", {_figure(event.released, currency)} set free"
-    return text + _because(event.reason)
+        text += f", {figure(event.released, currency)} set free"
+    return text + because(event.reason)
 
 
 def _voided(event: Voided, currency: str) -> str:
-    return f"voided{_because(event.reason)}"
+    return f"voided{because(event.reason)}"
 
 
 def _expired(event: Expired, currency: str) -> str:
@@ -118,15 +108,24 @@ def _expired(event: Expired, currency: str) -> str:
 
 
 def _reversed(event: Reversed, currency: str) -> str:
-    return f"{_amount(event.amount, currency)} went back by transfer {event.reversal_id}"
+    return f"{amount(event.amount, currency)} went back by transfer {event.reversal_id}"
 
 
 def _imported(event: Imported, currency: str) -> str:
     return (
         f"booked statement {event.number} ({event.reference}) of {event.bank_account},"
         f" {event.opened_on} to {event.closed_on}: lines {event.lines}, opening"
-        f" {_figure(event.opening, event.currency)}, closing"
-        f" {_amount(event.closing, event.currency)}"
+        f" {figure(event.opening, event.currency)}, closing"
+        f" {amount(event.closing, event.currency)}"
+    )
+
+
+def _reconciled(event: Made, currency: str) -> str:
+    return (
+        f"held statement {event.number} ({event.statement_reference}) of {event.account},"
+        f" {event.opened_on} to {event.closed_on}, against {event.movements} movements: matched"
+        f" {event.matched_total}, missing {event.missing_total}, unexpected"
+        f" {event.unexpected_total}, mismatched {event.mismatched_total}"
     )
 
 
@@ -144,5 +143,7 @@ _WORDS: dict[type[Event], Callable[[Any, str], str]] = {
     Expired: _expired,
     Reversed: _reversed,
     Imported: _imported,
+    Made: _reconciled,
     **PEOPLE,
+    **FLOWS,
 }

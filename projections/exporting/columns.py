@@ -61,6 +61,7 @@ _TYPES: dict[type[inspect.Type], tuple[Type, _Convert | None]] = {
     inspect.FloatType: ("float64", None),
     inspect.BoolType: ("bool", None),
     inspect.StrType: ("string", None),
+    inspect.LiteralType: ("string", None),  # one of some words
     inspect.UUIDType: ("string", str),
     inspect.DateTimeType: ("timestamp", utc),
     inspect.DateType: ("date", None),

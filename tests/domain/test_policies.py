@@ -28,6 +28,19 @@ TABLE = {
     "transfers.process": "o-a--",
     "transfers.void": "oaa--",
     "transfers.reverse": "o-a--",
+    # Funds are for all to look at and for admins to run; who has a seat, its owner and they know.
+    "funds.read": "aaaaa",
+    "funds.manage": "--a--",
+    "allocations.read": "o-aa-",
+    # What takes days is asked for as transfers are.
+    "investments.request": "o-a--",
+    "investments.read": "oaaa-",
+    "bank_transfers.request": "o-a--",
+    "bank_transfers.read": "oaaa-",
+    "notices.read": "oaaa-",
+    # Operators hold what banks tell against what they were asked; auditors look.
+    "reconciliations.make": "--a-a",
+    "reconciliations.read": "--aaa",
     # Totals and everybody's events are for admins, and for auditors, who read everything.
     "totals.read": "--aa-",
     "events.read": "--aa-",
@@ -37,9 +50,17 @@ TABLE = {
     # Operators keep it running.
     "projections.read": "--aaa",
     "projections.operate": "--a-a",
+    "processes.read": "--aaa",
+    "processes.operate": "--a-a",
+    "jobs.read": "--aaa",
+    "jobs.operate": "--a-a",
     "health.read": "--aaa",
     "cache.read": "--aaa",
     "cache.clear": "--a-a",
+    # Messages about what is one's own go where one wants; what banks tell is the house's.
+    "webhooks.read": "o-aa-",
+    "webhooks.manage": "o-a--",
+    "webhooks.received": "--aaa",
     # Users are the admins' business; auditors look.
     "users.create": "--a--",
     "users.create_staff": "--a--",
@@ -70,7 +91,8 @@ REACH = {"a": "all", "o": "own", "-": None}
 CHANGES = (
     "open", "freeze", "unfreeze", "suspend", "activate", "deactivate", "close", "post", "process",
     "void", "reverse", "operate", "create", "update", "change_role", "change_status", "delete",
-    "erase", "issue", "decide", "withdraw", "clear",
+    "erase", "issue", "decide", "withdraw", "clear", "request", "manage",
+    "make",
 )  # fmt: skip
 
 
@@ -129,12 +151,16 @@ def test_every_other_action_has_a_scope_that_says_whether_it_writes() -> None:
     ("role", "scopes"),
     [
         ("user", "accounts:read accounts:write audit:read profile:read transfers:read"
-                 " transfers:write"),
+                 " transfers:write funds:read investments:read investments:write"
+                 " bank_transfers:read bank_transfers:write notices:read webhooks:read webhooks:write"),
         ("support", "accounts:read accounts:write audit:read profile:read transfers:read"
-                    " transfers:write"),
-        ("auditor", "accounts:read audit:read ledger:read profile:read projections:read"
-                    " transfers:read users:read"),
-        ("operator", "audit:read profile:read projections:read projections:write"),
+                    " transfers:write funds:read investments:read bank_transfers:read"
+                    " notices:read"),
+        ("auditor", "accounts:read audit:read jobs:read ledger:read profile:read projections:read"
+                    " transfers:read users:read funds:read investments:read"
+                    " bank_transfers:read notices:read webhooks:read reconciliations:read"),
+        ("operator", "audit:read jobs:read jobs:write profile:read projections:read projections:write"
+                     " funds:read webhooks:read reconciliations:read reconciliations:write"),
         ("admin", " ".join(SCOPES)),
         ("root", ""),
     ],

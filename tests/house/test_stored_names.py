@@ -33,6 +33,8 @@ def shape(event: type[Event]) -> dict[str, dict[str, Any]]:
         default = field.default
         if field.default_factory is not NODEFAULT:
             default = field.default_factory()
+        if isinstance(default, tuple):
+            default = list(default)  # as JSON has it
         found[field.encode_name] = {"type": formatannotation(field.type)} | (
             {} if default is NODEFAULT else {"default": default}
         )

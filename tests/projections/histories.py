@@ -25,6 +25,7 @@ from domain.provenance import Provenance
 from domain.transfers import PostPending, PostTransfer, ReverseTransfer, VoidPending
 from projections.log import head_position, read_batch
 from tests.conftest import Database
+from tests.projections.flowing import Flows
 from tests.projections.people import People
 
 WHO = Provenance(actor="somebody", correlation_id="a test")
@@ -81,11 +82,12 @@ def a_day(number: int) -> datetime:
 
 
 def busy_history(ledger: Ledger, seed: int = 1, transfers: int = 300) -> dict[str, list[UUID]]:
-    """Accounts of two currencies, and all that can happen to them and to people meanwhile; answers
-    the accounts by currency."""
+    """Accounts of two currencies, and all that can happen to them, to people and to flows meanwhile;
+    answers the accounts by currency."""
     random = Random(seed)
     accounts = {c: open_accounts(ledger, 8, c, random) for c in ("EUR", "JPY")}
     people = People(Random(seed), accounts["EUR"])
+    flows = Flows(Random(f"flows {seed}"), accounts["EUR"][1:])
     begun: list[UUID] = []
     for _ in range(transfers // 30):
         commands: list[Command] = []
@@ -104,6 +106,7 @@ def busy_history(ledger: Ledger, seed: int = 1, transfers: int = 300) -> dict[st
         begun += write(ledger, commands)
         write(ledger, [ChangeAccountStatus(id_, "active")])
         write(ledger, people.commands())
+        write(ledger, flows.commands())
     return accounts
 
 

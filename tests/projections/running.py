@@ -29,6 +29,7 @@ NAMES = [model.name for model in READ_MODELS]
 TABLES = {
     "balances": "account", "entries": "entry", "transfers": "transfer", "audit": "event",
     "users": "person", "approvals": "approval", "security": "notice",
+    "funds": "fund", "flows": "flow", "reconciliations": "reconciliation",
 }  # fmt: skip
 
 
@@ -92,15 +93,15 @@ def ask(
     return asyncio.run(run())
 
 
-def rows(conn: Connection[Any], name: str) -> list[tuple[Any, ...]]:
-    """All rows of a read model's table, in a fixed order."""
-    table = psycopg.sql.Identifier(name, TABLES[name])
-    query = psycopg.sql.SQL("SELECT * FROM {} ORDER BY 1, 2").format(table)
+def rows(conn: Connection[Any], name: str, table: str = "") -> list[tuple[Any, ...]]:
+    """All rows of a read model's table, its first one by default, in a fixed order."""
+    from_ = psycopg.sql.Identifier(name, table or TABLES[name])
+    query = psycopg.sql.SQL("SELECT * FROM {} ORDER BY 1, 2, 3").format(from_)
     return conn.execute(query).fetchall()
 
 
 def projected(
-    conn: Connection[Any], model: ReadModel, events: Sequence[Recorded], size: int
+    conn: Connection[Any], model: ReadModel, events: Sequence[Recorded], size: int, table: str = ""
 ) -> list[tuple[Any, ...]]:
     """What a read model makes of these events in batches of so many; nothing of it stays."""
     own = [event for event in events if event.topic in model.topics]
@@ -109,8 +110,8 @@ def projected(
         schemas.search_in(conn, "by_hand")
         for start in range(0, len(own), size):
             model.project(own[start : start + size], cursor)
-        table = psycopg.sql.Identifier(TABLES[model.name])
-        query = psycopg.sql.SQL("SELECT * FROM {} ORDER BY 1, 2").format(table)
+        from_ = psycopg.sql.Identifier(table or TABLES[model.name])
+        query = psycopg.sql.SQL("SELECT * FROM {} ORDER BY 1, 2, 3").format(from_)
         return conn.execute(query).fetchall()
 
 

@@ -159,7 +159,7 @@ def test_an_unknown_name_is_answered_with_the_known_ones(database: Database) -> 
     with pytest.raises(
         UnknownReadModelError,
         match="no read model is called 'sums'; there are: balances, entries, transfers, audit, users,"
-        " approvals, security",
+        " approvals, security, funds, flows",
     ):
         rebuild.rebuild(database.url, "sums", no_progress)
 

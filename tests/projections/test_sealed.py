@@ -16,6 +16,7 @@ from msgspec import Struct
 from application.ledger import Ledger, Submission
 from application.privacy import person_keys
 from application.privacy.master_keys import MasterKeys
+from domain import bank_transfers, movements
 from domain.accounts import Opened
 from domain.events import Event, Recorded
 from domain.provenance import Provenance
@@ -106,6 +107,34 @@ def test_all_else_stays_as_it_is(conn: Conn) -> None:
     assert second == Recorded(
         2, BOB, 1, "user.registered", log[1].recorded_at, expected, log[1].metadata
     )
+
+
+def test_an_account_at_another_bank_is_its_persons(conn: Conn) -> None:
+    """Whatever stream it is in: of the bank transfer, or of what the bank is to move."""
+    secret = sealed(Random(1))
+
+    def shown(person_id: UUID | None) -> list[Event]:
+        return hidden(
+            conn,
+            (uuid4(), transfer_asked(secret, person_id)),
+            (uuid4(), instructed(secret, person_id)),
+        )
+
+    for person_id, key, text in (
+        (ALICE, ALICE, "[sealed]"), (BOB, ALICE, "[erased]"), (None, ALICE, "[erased]"),
+    ):  # fmt: skip
+        conn.execute("DELETE FROM person_keys")
+        put_key(conn, key)
+        expected = [transfer_asked(text, person_id), instructed(text, person_id)]
+        assert shown(person_id) == expected
+
+
+def transfer_asked(account: str, person_id: UUID | None) -> bank_transfers.Requested:
+    return bank_transfers.Requested("deposit", BOB, "EUR", 100, account, "**3000", person_id)
+
+
+def instructed(account: str, person_id: UUID | None) -> movements.Instructed:
+    return movements.Instructed("deposit", BOB, "collection", "in", account, "EUR", 100, person_id)
 
 
 def test_the_security_log_is_forgotten_month_by_month(conn: Conn) -> None:

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import pytest
 
-from domain import catalogue
+from domain import bank_transfers, catalogue, funds, investments, movements
 from domain.accounts import Credited, Debited, Held, Opened, Released, StatusChanged
 from domain.approvals import Approved, Rejected, Requested, RoleAsked, TransferAsked, Withdrawn
 from domain.events import Event
@@ -121,6 +121,121 @@ WORDS: list[tuple[Event, str]] = [
     (
         SuspiciousRequest("sql_injection", "GET /api/users"),
         "suspicious request: sql_injection at GET /api/users",
+    ),
+    (
+        funds.Opened("Forests", "EUR", A, 1000, 5000, 9),
+        f'opened fund "Forests" on account {A} with 9 seats from 10.00 EUR to 50.00 EUR',
+    ),
+    (funds.TermsChanged(1000, 0, 7), "terms are now 7 seats from 10.00 EUR"),
+    (funds.StatusChanged("closed", "open", "full"), "status from open to closed: full"),
+    (funds.SeatReserved(T, 5, 3), f"reserved a seat with 0.05 EUR for investment {T}"),
+    (funds.SeatReleased(T, 5, 4), f"gave back the seat of investment {T} with 0.05 EUR"),
+    (
+        funds.SeatReleased(T, 5, 4, was_taken=True),
+        f"gave back the seat of investment {T} with 0.05 EUR, which had arrived",
+    ),
+    (funds.AllocationTaken(T, 5), f"took the reserved seat with 0.05 EUR for investment {T}"),
+    (
+        investments.Requested(A, B, R, "EUR", 1250),
+        f"asked to invest 12.50 EUR from {A} in fund {B}",
+    ),
+    (investments.SourceHeld(T), f"held the money by transfer {T}"),
+    (
+        investments.Instructed("deposit", R),
+        f"had the bank asked for the deposit, movement {R}",
+    ),
+    (investments.Withdrawn(T), f"brought the money into clearing by transfer {T}"),
+    (investments.Deposited(T), f"brought the money to the fund by transfer {T}"),
+    (investments.Completed(), "completed"),
+    (
+        investments.Undoing("deposit", "account_closed"),
+        "is undone since it failed at deposit: account_closed",
+    ),
+    (investments.Refunded(T, R), f"brought the money back to the investor by transfer {T}"),
+    (
+        investments.TakenBack("deposit", R, T),
+        f"took back the deposit, movement {R}, by transfer {T}",
+    ),
+    (investments.SetAside(T), f"set the money aside by transfer {T}"),
+    (investments.TakenUp(T), f"took the money up again by transfer {T}"),
+    (
+        investments.Resumed("deposit", R),
+        f"had the bank asked again for the deposit, movement {R}",
+    ),
+    (
+        investments.FailedEvent("hold", "insufficient_funds", "source"),
+        "failed at hold: insufficient_funds",
+    ),
+    (
+        investments.NeedsOperator("refund", "account_closed", "suspense"),
+        "needs an operator at refund: account_closed",
+    ),
+    (
+        bank_transfers.Requested(
+            "deposit", A, "EUR", 1250, "sealed:1:x", "**3000", B, B, "R-1"
+        ),
+        f"asked for a deposit of 12.50 EUR to {A}, reference R-1",
+    ),
+    (
+        bank_transfers.Requested("withdrawal", A, "EUR", 5, "sealed:1:x"),
+        f"asked for a withdrawal of 0.05 EUR from {A}",
+    ),
+    (bank_transfers.SourceHeld(T), f"held the money by transfer {T}"),
+    (bank_transfers.Instructed(R), f"had the bank asked, movement {R}"),
+    (bank_transfers.Booked("bank", T), f"booked the bank's side by transfer {T}"),
+    (
+        bank_transfers.TakenBack("customer", T),
+        f"took back the customer's side by transfer {T}",
+    ),
+    (bank_transfers.Completed(T, R), f"completed by transfers {R} and {T}"),
+    (bank_transfers.SetAside(T), f"set the money aside by transfer {T}"),
+    (bank_transfers.TakenUp(T), f"took the money up again by transfer {T}"),
+    (bank_transfers.ReturnedEvent("recalled", T), f"went back by transfer {T}: recalled"),
+    (bank_transfers.FailedEvent("deposit", "no_answer"), "failed at deposit: no_answer"),
+    (bank_transfers.Resumed(R), f"had the bank asked again, movement {R}"),
+    (
+        bank_transfers.NeedsOperator("return", "recalled", "suspense"),
+        "needs an operator at return: recalled",
+    ),
+    (
+        movements.Instructed("deposit", T, "collection", "in", "sealed:1:x", "EUR", 1250, B),
+        f"the bank is to move 12.50 EUR in as the collection of deposit {T}",
+    ),
+    (
+        movements.Sent("investment", T, "refund"),
+        f"the refund of investment {T} is sent to the bank",
+    ),
+    (
+        movements.Accepted("investment", T, "refund", "B-7", 1),
+        f"the refund of investment {T} was accepted, the bank's reference B-7",
+    ),
+    (
+        movements.Settled("investment", T, "refund"),
+        f"the refund of investment {T} has settled",
+    ),
+    (
+        movements.Settled("investment", T, "refund", "B-7", 2, late=True),
+        f"the refund of investment {T} has settled, the bank's reference B-7, late",
+    ),
+    (
+        movements.Failed("investment", T, "refund", reason="account_closed"),
+        f"the refund of investment {T} has failed: account_closed",
+    ),
+    (
+        movements.Cancelled("investment", T, "refund", reason="cancelled"),
+        f"the refund of investment {T} is called off: cancelled",
+    ),
+    (
+        movements.Returned("investment", T, "refund", reason="recalled"),
+        f"the refund of investment {T} has come back: recalled",
+    ),
+    (
+        movements.Overdue("investment", T, "refund"),
+        f"the refund of investment {T} is overdue",
+    ),
+    (
+        movements.Unresolved("investment", T, "refund", reason="no_answer"),
+        f"the refund of investment {T} is unresolved: no_answer",
     ),
 ]  # fmt: skip
 

@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from application.importing.bank_statements import BankStatement, Line, Unreadable
 from application.importing.booking import statement_id
-from application.importing.mt940 import BankStatement, Line, Unreadable, read_statements
+from application.importing.mt940 import read_statements
 from tests.application.importing.samples import FAULTY, LINE, SAMPLES, mt940
 
 STATEMENTS_AND_LINES = {

@@ -1,0 +1,1 @@
+"""Read model: every fund with its seats, and every allocation of one."""
