@@ -24,6 +24,7 @@ from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from api.state import State
 from application.audit.files import place_new_file
+from application.notifications.emailing import Deliver, NotSentError
 from application.people.registering import LinkFor, Mail, mail_place
 from application.people.vault import Vault
 from application.privacy.sealing import open_sealed
@@ -120,7 +121,7 @@ class Mailer:
                 await conn.execute("DELETE FROM outgoing_mail WHERE id = %s", (due.id,))
                 return
         mail = decode(open_sealed(key, due.sealed, mail_place(due.id)), type=Mail)
-        message = _message(mail, self._sender, due)
+        message = _message(mail, self._sender, due.id, due.created_at)
         # Without a connection, which others need meanwhile, and without a lock: an erasure deletes the
         # row, and must not wait for a mail server.
         await asyncio.to_thread(self._transport, message, due.id, due.created_at)
@@ -161,6 +162,18 @@ async def _take(conn: AsyncConnection[Any], now: datetime) -> _Due | None:
     return None if row is None else _Due(*row)
 
 
+def deliverer(transport: Transport, sender: str) -> Deliver:
+    """Hands single mails over, which do not wait in `outgoing_mail`."""
+
+    def deliver(mail: Mail, mail_id: UUID, written_at: datetime) -> None:
+        try:
+            transport(_message(mail, sender, mail_id, written_at), mail_id, written_at)
+        except Exception as error:  # noqa: BLE001 - whatever it is, only so much of it may be told
+            raise NotSentError(f"the mail was not handed over: {_told(error)}") from None
+
+    return deliver
+
+
 def _told(error: Exception) -> str:
     """What of an error may be logged: a mail server's own words may have addresses in them."""
     if isinstance(error, MailError):
@@ -169,14 +182,14 @@ def _told(error: Exception) -> str:
     return type(error).__name__ if code is None else f"{type(error).__name__} {code}"
 
 
-def _message(mail: Mail, sender: str, due: _Due) -> EmailMessage:
+def _message(mail: Mail, sender: str, mail_id: UUID, written_at: datetime) -> EmailMessage:
     message = EmailMessage(policy=SMTP)
     message["From"] = sender
     message["To"] = mail.to
     message["Subject"] = mail.subject
-    message["Date"] = format_datetime(due.created_at)
+    message["Date"] = format_datetime(written_at)
     # The same at each attempt: who gets it twice can tell.
-    message["Message-ID"] = f"<{due.id}@{parseaddr(sender)[1].rpartition('@')[2]}>"
+    message["Message-ID"] = f"<{mail_id}@{parseaddr(sender)[1].rpartition('@')[2]}>"
     message["Auto-Submitted"] = "auto-generated"
     # A long link stays in one piece for who reads the file.
     message.set_content(mail.text, cte="7bit" if mail.text.isascii() else "quoted-printable")

@@ -43,7 +43,7 @@ def shown(details: Mapping[str, object]) -> dict[str, object]:
 def explain(reason: str, details: Mapping[str, object]) -> str:
     """The sentence for a person."""
     words = {
-        name: ", ".join(map(str, value)) if isinstance(value, list) else value
+        name: ", ".join(map(str, value)) or "nothing" if isinstance(value, list) else value
         for name, value in shown(details).items()
     }
     return CATALOGUE[reason].advice.format_map(_Forgiving(words))
@@ -73,7 +73,9 @@ def problem_headers(reason: str, details: Mapping[str, object]) -> dict[str, str
 
 
 _BEARER = 'Bearer realm="daybook"'
-_WITHOUT_TOKEN = frozenset({"unauthorized", "invalid_credentials", "invalid_password"})
+_WITHOUT_TOKEN = frozenset(
+    {"unauthorized", "invalid_credentials", "invalid_password", "invalid_webhook_signature"}
+)
 """These say nothing of a token, and RFC 6750 has no error code for them."""
 
 

@@ -15,6 +15,7 @@ from psycopg.conninfo import conninfo_to_dict
 from pydantic import AfterValidator, BeforeValidator, PlainValidator
 from pydantic_settings import NoDecode
 
+from application.webhooks.signing import key_of
 from domain.money import parse_decimal
 from domain.refusals import Refusal
 
@@ -70,6 +71,11 @@ def _sender(text: str) -> str:
     domain = (found[2] or found[4]).lower() if found else ""
     if not text.isprintable() or not _HOST.fullmatch(domain):
         raise ValueError("write it as daybook@example.com or Daybook <daybook@example.com>")
+    return text
+
+
+def _webhook_secret(text: str) -> str:
+    key_of(text)
     return text
 
 
@@ -138,6 +144,7 @@ Texts = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_parts)]
 Hosts = Annotated[Texts, _each(_host)]
 Origins = Annotated[Texts, _each(_origin)]
 Networks = Annotated[Texts, _each(_network)]
+WebhookSecrets = Annotated[Texts, _each(_webhook_secret)]
 Sender = Annotated[str, AfterValidator(_sender)]
 Rate = Annotated[str, AfterValidator(_rate)]
 Thresholds = Annotated[Mapping[str, int], NoDecode, PlainValidator(_thresholds)]

@@ -21,6 +21,7 @@ from api.setting_values import (
     Sender,
     Texts,
     Thresholds,
+    WebhookSecrets,
     require_postgres,
     split_url,
 )
@@ -126,6 +127,31 @@ class Settings(BaseSettings):
     MAIL_FROM: Sender = "daybook@localhost"
     """Whom mail is from."""
 
+    WEBHOOKS_ALLOW_PRIVATE: bool = False
+    """Whether webhooks may be sent to this machine and its network."""
+    BANK_WEBHOOK_SECRET: Annotated[WebhookSecrets, Field(repr=False)] = ()
+    """What a bank signs its webhooks with, several while one takes the other's place; None of them is
+    taken in without one."""
+    WEBHOOK_TOLERANCE_S: Annotated[int, Field(ge=1, le=3600)] = 300
+    """So old, or so far ahead, a webhook that comes in may be."""
+
+    BANK_URL: str | None = None
+    """Where the bank takes instructions; without it they wait for a worker that has one."""
+    BANK_TOKEN: Annotated[str | None, Field(min_length=8, repr=False)] = None
+    """What the bank knows us by."""
+    BANK_PATIENCE_S: Annotated[int, Field(ge=1, le=31_536_000)] = 432_000
+    """So long a bank may take for each thing that it is asked, before it is called off."""
+    BANK_LOOK_AFTER_S: Annotated[int, Field(ge=1, le=86_400)] = 30
+    """So long a bank may say nothing before it is asked what has become of it."""
+    JOBS_BANKING: Annotated[int, Field(ge=0, le=100)] = 3
+    """Jobs for banks that one worker runs at once."""
+    JOBS_PAYMENTS: Annotated[int, Field(ge=0, le=100)] = 2
+    """Jobs for payments."""
+    JOBS_NOTIFICATIONS: Annotated[int, Field(ge=0, le=100)] = 3
+    """Jobs that tell somebody."""
+    JOBS_DEFAULT: Annotated[int, Field(ge=0, le=100)] = 1
+    """All other jobs."""
+
     FEATURE_RATE_LIMITING: bool = True
     """Whether requests are counted and limited."""
     FEATURE_SECURITY_AUDIT: bool = True
@@ -173,6 +199,13 @@ class Settings(BaseSettings):
         if url is None or url.query or url.fragment or "@" in url.netloc:
             raise ValueError("write it as https://ledger.example.com")
         return value.rstrip("/")
+
+    @field_validator("BANK_URL")
+    @classmethod
+    def _is_a_bank(cls, value: str | None) -> str | None:
+        if value is not None and split_url(value, {"http": 80, "https": 443}) is None:
+            raise ValueError("write it as https://bank.example.com")
+        return value if value is None else value.rstrip("/")
 
     @field_validator("JWT_SECRET")
     @classmethod

@@ -13,6 +13,7 @@ from psycopg.conninfo import conninfo_to_dict
 from api.setting_values import LOCAL_NAMES, host_of, split_url
 from api.settings import Settings, SettingsError
 from application.privacy.master_keys import is_weak
+from application.webhooks.signing import key_of
 
 MIN_PRODUCTION_CHARS = 64
 """Of a secret that signs tokens."""
@@ -52,13 +53,14 @@ def check_for_production(settings: Settings) -> list[str]:
         *_databases(settings),
         *_signing(settings),
         *_encryption(settings),
+        *_webhook_secrets(settings),
         *_passwords(settings),
     ]
 
 
 def warnings(settings: Settings) -> list[str]:
     """What is better changed for production, although a server starts with it, a sentence each."""
-    return [*_redis(settings), *_mail(settings), *_switched_off(settings)]
+    return [*_redis(settings), *_mail(settings), *_webhooks(settings), *_switched_off(settings)]
 
 
 def is_loopback(host: str) -> bool:
@@ -147,6 +149,16 @@ def _encryption(settings: Settings) -> Iterator[str]:
         yield f"ENCRYPTION_KEY: it was not made at random: {make}"
 
 
+def _webhook_secrets(settings: Settings) -> Iterator[str]:
+    for number, secret in enumerate(settings.BANK_WEBHOOK_SECRET, start=1):
+        key = key_of(secret)
+        if is_weak(key) or set(key) <= _PRINTABLE:
+            yield (
+                f"BANK_WEBHOOK_SECRET: secret {number}: it was not made at random, and whoever guesses it"
+                " is taken for the bank: agree on another with the bank"
+            )
+
+
 def _passwords(settings: Settings) -> Iterator[str]:
     memory, rounds = settings.ARGON2_MEMORY_KIB, settings.ARGON2_TIME_COST
     if memory < _MIN_ARGON2_KIB or memory * rounds < _MIN_ARGON2_WORK:
@@ -177,6 +189,14 @@ def _mail(settings: Settings) -> Iterator[str]:
             yield "SMTP_URL: its password may be read on its way: use smtps://"
     if not settings.public_url.startswith("https://"):
         yield "PUBLIC_URL: links in mails would not be safe, or lead nowhere: set it to https://..."
+
+
+def _webhooks(settings: Settings) -> Iterator[str]:
+    if settings.WEBHOOKS_ALLOW_PRIVATE:
+        yield (
+            "WEBHOOKS_ALLOW_PRIVATE: whoever may register a webhook can have requests sent to machines"
+            " of this network"
+        )
 
 
 def _switched_off(settings: Settings) -> Iterator[str]:

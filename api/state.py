@@ -16,6 +16,8 @@ from psycopg_pool import AsyncConnectionPool
 from api.cache import Cache
 from api.guard import Gate
 from api.noticing import Noticer
+from api.watching import Watch
+from api.webhooks import Webhooks
 from application.identity.passwords import Hasher
 from application.ledger import Ledger
 from application.people.vault import Vault
@@ -47,6 +49,8 @@ class State:
     policy: Policy
     noticer: Noticer
     cache: Cache
+    webhooks: Webhooks
+    watch: Watch
     started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when the server begins to stop: streams end then, so that it can."""

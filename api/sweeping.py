@@ -55,6 +55,7 @@ async def _forget(state: State) -> None:
 async def _clean_up(state: State) -> None:
     async with state.pool.connection() as conn:
         await sessions.clean_up(conn, datetime.now(UTC))
+        await housekeeping.forget_old_webhooks(conn)
 
 
 async def _tried(what: str, work: Awaitable[None]) -> bool:

@@ -30,29 +30,44 @@ from api.routes import (
     audit,
     audit_proof,
     auth,
+    bank_transfers,
     cache,
     events,
+    funds,
     health,
+    investments,
+    jobs,
+    notices,
     privacy,
     problems,
+    processes,
     profile,
     projections,
+    reconciliations,
     registration,
     reports,
     security,
     streams,
     transfers,
     users,
+    webhooks,
+    webhooks_incoming,
 )
 from api.secrets import cursor_key, jwt_secrets, limits_key, master_keys
 from api.settings import Settings, load_settings
 from api.state import Policy, State
 from api.sweeping import sweep
+from api.watching import Watch
+from api.webhooks import Webhooks
 from application.identity.access import Access
 from application.identity.passwords import Hasher
 from application.identity.tokens import Signer, VerifiedTokens
 from application.ledger import Ledger
 from application.people.vault import Vault
+from application.privacy.master_keys import MasterKeys
+from application.webhooks.addresses import Allowed
+from application.webhooks.providers import providers
+from application.webhooks.secrets import Secrets
 from migrations import runner
 from projections import schemas
 from projections.catalogue import READ_MODELS
@@ -187,6 +202,21 @@ def make_storage(settings: Settings, vault: Vault) -> Storage:
     return storage_at(settings.REDIS_URL, vault.index.request(b"cache").hex()[:16])
 
 
+def make_webhooks(settings: Settings, conninfo: str, masters: MasterKeys) -> Webhooks:
+    """Where messages may go, and whose are taken in."""
+    return Webhooks(
+        Secrets.load(conninfo, masters),
+        webhooks_allowed(settings),
+        providers(settings.BANK_WEBHOOK_SECRET),
+        settings.WEBHOOK_TOLERANCE_S,
+    )
+
+
+def webhooks_allowed(settings: Settings) -> Allowed:
+    """Where webhooks may be sent; without TLS only while this is developed."""
+    return Allowed(private=settings.WEBHOOKS_ALLOW_PRIVATE, https_only=settings.is_production)
+
+
 def make_hasher(settings: Settings) -> Hasher:
     return Hasher(
         settings.ARGON2_TIME_COST, settings.ARGON2_MEMORY_KIB, settings.ARGON2_PARALLELISM
@@ -224,6 +254,7 @@ def create_app(settings: Settings, conninfo: str) -> FastAPI:
         )
         await asyncio.to_thread(make_read_models, conninfo)
         vault = await asyncio.to_thread(Vault.open, conninfo, master_keys(settings))
+        hooks = await asyncio.to_thread(make_webhooks, settings, conninfo, vault.masters)
         await pool.open()
         ledger = make_ledger(settings, conninfo)
         keeper = auditing.keeper(settings, conninfo)
@@ -238,7 +269,7 @@ def create_app(settings: Settings, conninfo: str) -> FastAPI:
                 gate = Gate(signer, access, limiter, VerifiedTokens(signer))
                 state = State(
                     ledger, pool, freshness, settings.DATA_DIR, gate, vault, hasher, policy, noticer,
-                    cache,
+                    cache, hooks, Watch(pool, freshness),
                 )  # fmt: skip
                 app.state.daybook = state
                 transport = transport_to(settings.SMTP_URL, settings.DATA_DIR)
@@ -276,7 +307,8 @@ def create_app(settings: Settings, conninfo: str) -> FastAPI:
     modules = (
         accounts, transfers, approvals, reports, events, streams, audit, audit_proof, projections,
         problems, health, auth, registration, profile, users, privacy, api_keys, security,
-        cache,
+        cache, processes, jobs, webhooks, webhooks_incoming, reconciliations,
+        funds, investments, bank_transfers, notices,
     )  # fmt: skip
     routers = [module.router for module in modules]
     for router in routers:

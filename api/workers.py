@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from datetime import timedelta
 from typing import Any
 
-import psycopg
 from psycopg import Connection
 from psycopg_pool import ConnectionPool
 
 from api import mailing
 from api.secrets import master_keys
 from api.settings import Settings
-from api.wiring import make_ledger
+from api.wiring import make_ledger, webhooks_allowed
 from application.banking import Banking
 from application.jobs import Kinds
 from application.jobs.workers import Workers
@@ -23,17 +22,15 @@ from application.ledger import Ledger
 from application.notifications import telling
 from application.notifications.emailing import Emailer
 from application.notifications.kinds import kinds as notification_kinds
-from application.outbound import health
 from application.outbound.bank import HttpBank
 from application.outbound.breaker import Breakers
 from application.outbound.client import Tries
-from application.outbound.health import ServiceHealth
+from application.outbound.health import HealthKeeper
 from application.people.vault import Vault
 from application.processes.catalogue import processes
 from application.processes.deadlines import Clock
 from application.processes.follower import Follower
 from application.processes.notifications import TELL
-from application.webhooks.addresses import Allowed
 from application.webhooks.delivering import Deliverer
 from application.webhooks.posting import Poster
 from application.webhooks.secrets import Secrets
@@ -59,7 +56,7 @@ def running_worker(settings: Settings, conninfo: str) -> Iterator[None]:
     with ExitStack() as parts:
         ledger = parts.enter_context(make_ledger(settings, conninfo))
         pool = parts.enter_context(_pool(conninfo, sum(concurrency(settings).values())))
-        breakers = Breakers(settings.REDIS_URL, on_change=_keeper(conninfo))
+        breakers = Breakers(settings.REDIS_URL, on_change=HealthKeeper(conninfo))
         parts.callback(breakers.close)
         known = processes(timedelta(seconds=settings.BANK_PATIENCE_S))
         threads = [
@@ -97,12 +94,13 @@ def _kinds(
     transport = mailing.transport_to(settings.SMTP_URL, settings.DATA_DIR)
     deliver = mailing.deliverer(transport, settings.MAIL_FROM)
     emailer = Emailer(pool.connection, vault, deliver, settings.public_url)
-    poster = Poster(
-        Allowed(private=settings.WEBHOOKS_ALLOW_PRIVATE, https_only=settings.is_production)
-    )
+    poster = Poster(webhooks_allowed(settings))
     parts.callback(poster.close)
     secrets = Secrets.load(conninfo, vault.masters)
-    deliverer = Deliverer(pool.connection, secrets, poster.post, breakers)
+    # What listens at the other end is its owner's business: it is no service of ours.
+    listeners = Breakers(settings.REDIS_URL)
+    parts.callback(listeners.close)
+    deliverer = Deliverer(pool.connection, secrets, poster.post, listeners)
     kinds = {TELL: telling.kind(pool.connection), **notification_kinds(deliverer, emailer)}
     if settings.BANK_URL is not None:
         bank = HttpBank.at(
@@ -129,14 +127,3 @@ def _pool(conninfo: str, threads: int) -> Pool:
         kwargs={"application_name": "daybook worker", "autocommit": True},
         check=ConnectionPool.check_connection,
     )
-
-
-def _keeper(conninfo: str) -> Any:
-    """Notes where the API can read it what has become of a service."""
-
-    def keep(change: ServiceHealth) -> None:
-        # Without a database there is nobody to read it either.
-        with suppress(psycopg.Error), psycopg.connect(conninfo, autocommit=True) as conn:
-            health.keep(conn, change)
-
-    return keep

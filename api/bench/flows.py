@@ -31,7 +31,7 @@ from domain.transfers import PostTransfer
 _WHO = Provenance(actor="bench")
 _CURRENCY = "EUR"
 _AMOUNT = 1_00
-_BANK_TOKEN = "bench"  # noqa: S105 - of a bank that has no money
+_BANK_TOKEN = "bench-bench"  # noqa: S105 - of a bank that has no money
 _PATIENCE_S = 120.0
 _POLL_S = 0.02
 _PACE_S = 0.1

@@ -41,7 +41,7 @@ class Poster:
         self._limit_s = limit_s
         # What is checked is what is connected to: a name may have another address a moment later.
         self._transport = Transport(lambda address: check_address(address, allowed))
-        # No proxy of the environment either, which would ask for the address by itself.
+        # No proxy either, which would ask for the address by itself.
         self._client = httpx2.Client(
             transport=self._transport, trust_env=False, follow_redirects=False, timeout=limit_s
         )

@@ -21,6 +21,7 @@ OUTSIDE: dict[str, Any] = {"HOST": "0.0.0.0"}
 
 
 # Random looking and the same in every process; parameters of a test have to be.
+SIGNING = "whsec_" + b64encode(sha256(b"webhooks").digest()).decode()
 RANDOM = urlsafe_b64encode(b"".join(sha256(bytes([n])).digest() for n in range(2))).decode()
 
 
@@ -82,6 +83,13 @@ def example(name: str) -> str:
         ("ENCRYPTION_KEY", key(bytes(range(8, 24)) * 2), "it was not made at random"),
         ("ENCRYPTION_KEY", key(b"what a person types is a phrase."), "it was not made at random"),
         ("DATABASE_URL", None, "production needs a Postgres of its own"),
+        (
+            "BANK_WEBHOOK_SECRET",
+            "whsec_" + key(b"sandbox-bank-webhook-secret"),
+            "not made at random",
+        ),
+        ("BANK_WEBHOOK_SECRET", f"{SIGNING},whsec_{key(bytes(32))}", "secret 2: it was not"),
+        ("BANK_WEBHOOK_SECRET", SIGNING, None),
         ("DATABASE_URL", DATABASE.format("postgres"), "everybody tries first"),
         ("DATABASE_URL", DATABASE.format("Daybook"), "everybody tries first"),
         ("DATABASE_URL", DATABASE.format("change_me"), "everybody tries first"),
@@ -137,6 +145,7 @@ QUIET = {"SMTP_URL": "smtps://mail.example", "PUBLIC_URL": "https://ledger.examp
         ({"REDIS_URL": "redis://redis.example"}, ["use rediss://", "it has no password"]),
         ({"SMTP_URL": None}, ["SMTP_URL: it is not set"]),
         ({"SMTP_URL": "smtp://me:hush@mail.example"}, ["SMTP_URL: .* use smtps://"]),
+        ({"WEBHOOKS_ALLOW_PRIVATE": True}, ["WEBHOOKS_ALLOW_PRIVATE: .* this network"]),
         ({"PUBLIC_URL": None}, ["PUBLIC_URL: links in mails"]),
         ({"FEATURE_RATE_LIMITING": False}, ["FEATURE_RATE_LIMITING: it is off"]),
         ({"FEATURE_SECURITY_AUDIT": False}, ["FEATURE_SECURITY_AUDIT: it is off"]),
