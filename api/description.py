@@ -17,6 +17,9 @@ _FRAMEWORKS_OWN = ("HTTPValidationError", "ValidationError")
 
 _NAMES = {
     "GET /api/transfers": "search_transfers",
+    "POST /api/funds/{fund_id}/suspend": "suspend_fund",
+    "POST /api/funds/{fund_id}/reopen": "reopen_fund",
+    "POST /api/funds/{fund_id}/close": "close_fund",
     "GET /api/audit": "search_audit",
     "GET /api/audit/correlations/{correlation_id}": "get_correlation",
     "GET /api/security/events": "list_security_events",

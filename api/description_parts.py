@@ -43,7 +43,9 @@ _OF_WRITES = {
     "202": ["Daybook-Position", "Idempotent-Replayed", "Location"],
 }
 
-_LEDGERS = ("accounts", "transfers", "approvals", "users", "profile", "api-keys")
+_LEDGERS = (
+    "accounts", "transfers", "approvals", "users", "profile", "api-keys", "reconciliations",
+)  # fmt: skip
 """What is written by commands, below /api."""
 _SHOWN_ONCE = ("POST /api/api-keys", "POST /api/users/{user_id}/disclosures")
 """Their answers are kept nowhere, so no key makes a repetition safe."""

@@ -6,14 +6,20 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+import msgspec
 from psycopg import AsyncConnection
 
-from api import approval_views, views
+from api import approval_views, reconciliation_views, views
 from api.as_of import at_most_one, before_start, position_then
 from domain.accounts import Account
 from domain.approvals import Approval
+from domain.bank_transfers import BankTransfer
 from domain.catalogue import AggregateState
+from domain.funds import Fund
+from domain.investments import Investment
 from domain.money import format_amount
+from domain.movements import Movement
+from domain.reconciliations import Reconciliation
 from domain.refusals import Refusal
 from domain.security import SecurityLog
 from domain.statements import Statement
@@ -82,10 +88,14 @@ def state(of: AggregateState) -> Json:
             return {**views.transfer(of), "version": of.version}
         case Statement():
             return _statement(of)
+        case Reconciliation():
+            return _reconciliation(of)
         case User():
             return views.user(of)
         case Approval():
             return approval_views.approval(of)
+        case Fund() | Investment() | BankTransfer() | Movement():
+            return _flowing(of)
         case SecurityLog():
             return {"id": of.id, "version": of.version}
 
@@ -99,7 +109,38 @@ def currency_of(of: AggregateState) -> str:
             return request.currency
         case Statement(imported=imported):
             return imported.currency
+        case Reconciliation(made=made):
+            return made.currency
+        case Fund(opened=opened):
+            return opened.currency
+        case Investment(requested=asked) | BankTransfer(requested=asked):
+            return asked.currency
+        case Movement(instructed=instructed):
+            return instructed.currency
     return ""
+
+
+_AMOUNTS = frozenset(
+    {"amount", "minimum_investment", "maximum_investment", "reserved_amount", "taken_amount"}
+)
+
+
+def _flowing(of: Fund | Investment | BankTransfer | Movement) -> Json:
+    """A state as it is, with what its first event asked for in one level, and amounts as decimals."""
+    told: Json = msgspec.to_builtins(of)
+    for name in ("opened", "requested", "instructed"):
+        told = {**told.pop(name, {}), **told}
+    currency = currency_of(of)
+    return {
+        name: format_amount(value, currency) if name in _AMOUNTS else value
+        for name, value in told.items()
+    }
+
+
+def _reconciliation(of: Reconciliation) -> Json:
+    made = of.made
+    lists = reconciliation_views.found(made, made.currency)
+    return reconciliation_views.reconciliation(of.id, made) | lists | {"version": of.version}
 
 
 def _statement(of: Statement) -> Json:

@@ -26,7 +26,7 @@ class JobOut(BaseModel):
     lease_until: datetime | None = Field(
         description="it is another's from then on when its worker says nothing"
     )
-    cancel_asked: bool = Field(description="it runs, and there will be no further attempt")
+    cancel_asked: bool = Field(description="there will be no further attempt: a worker ends it")
     category: str | None = Field(
         description="of the last error: external, system, timeout, business or lost"
     )

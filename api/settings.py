@@ -149,6 +149,8 @@ class Settings(BaseSettings):
     """Jobs for payments."""
     JOBS_NOTIFICATIONS: Annotated[int, Field(ge=0, le=100)] = 3
     """Jobs that tell somebody."""
+    JOBS_WEBHOOKS: Annotated[int, Field(ge=0, le=100)] = 3
+    """Jobs that send webhooks."""
     JOBS_DEFAULT: Annotated[int, Field(ge=0, le=100)] = 1
     """All other jobs."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -21,6 +21,7 @@ from api.webhooks import Webhooks
 from application.identity.passwords import Hasher
 from application.ledger import Ledger
 from application.people.vault import Vault
+from application.processes.asking import PATIENCE
 from projections.freshness import Freshness
 
 
@@ -33,6 +34,8 @@ class Policy:
     four_eyes_above: Mapping[str, int] = field(default_factory=dict)
     """Currency -> minor units; transfers of more than that need a second person."""
     registration_is_open: bool = True
+    bank_patience: timedelta = PATIENCE
+    """So long a bank may take for each thing that it is asked."""
 
 
 @dataclass(frozen=True)

@@ -8,11 +8,14 @@ from uuid import UUID
 
 import msgspec
 
-from api import approval_views
+from api import approval_views, flow_views
 from api.problems import explain, shown
 from application.ledger import Accepted, Outcome, Refused
 from domain.accounts import Account
 from domain.approvals import Approval
+from domain.bank_transfers import BankTransfer
+from domain.funds import Fund
+from domain.investments import Investment
 from domain.money import format_amount
 from domain.transfers import Posted, Reserved, Transfer
 from domain.users import User
@@ -123,6 +126,10 @@ def accepted(outcome: Accepted, sees: Sees) -> Json:
         return {**user(state), **place}
     if isinstance(state, Approval):
         return {**approval_views.approval(state), **place}
+    if isinstance(state, Fund):
+        return {**flow_views.fund(state, outcome.recorded_at), **place}
+    if isinstance(state, Investment | BankTransfer):
+        return {**flow_views.requested(state), **place}
     assert isinstance(state, Transfer), "no request books statements"
     body = {**transfer(state), "version": state.version, **place}
     if body["effective_at"] is None:

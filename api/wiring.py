@@ -7,6 +7,7 @@ import gc
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
+from datetime import timedelta
 from typing import Any
 from urllib.parse import parse_qsl, quote, urlencode
 
@@ -290,7 +291,12 @@ def create_app(settings: Settings, conninfo: str) -> FastAPI:
 
     signer = Signer(jwt_secrets(settings))
     hasher = make_hasher(settings)
-    policy = Policy(settings.public_url, settings.FOUR_EYES_ABOVE, settings.FEATURE_REGISTRATION)
+    policy = Policy(
+        settings.public_url,
+        settings.FOUR_EYES_ABOVE,
+        settings.FEATURE_REGISTRATION,
+        timedelta(seconds=settings.BANK_PATIENCE_S),
+    )
     limiter = make_limiter(settings)
     noticer = Noticer(is_on=settings.FEATURE_SECURITY_AUDIT)
     paging.use_key(cursor_key(settings))

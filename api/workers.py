@@ -44,6 +44,7 @@ def concurrency(settings: Settings) -> dict[str, int]:
         "banking": settings.JOBS_BANKING,
         "payments": settings.JOBS_PAYMENTS,
         "notifications": settings.JOBS_NOTIFICATIONS,
+        "webhooks": settings.JOBS_WEBHOOKS,
         "default": settings.JOBS_DEFAULT,
     }
 

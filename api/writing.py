@@ -60,22 +60,30 @@ def tagged_response(body: object, version: int, if_none_match: list[str] | None)
 async def create(
     request: Request,
     state: State,
-    command: Command,
-    *,
+    *commands: Command,
+    status: int = 201,
     beside: Beside | None = None,
     finish: Finish | None = None,
     author: Author | None = None,
 ) -> Response:
-    """Submit a command that starts something new, and answer with that, or with the problem.
+    """Submit a command that starts something new, and answer with that, or with the problem. Of several
+    all are carried out or none, and the last is what is answered.
 
-    `author` is for public routes, where no caller is known. Raises what `beside` refuses.
+    `status` is 202 for what only begins. `author` is for public routes, where no caller is known. Raises
+    what `beside` refuses.
     """
     refuse_if_match(request)
-    render_one = _one(request, 201)
     answered = await _write(
-        request, state, [command], render_one, beside=beside, finish=finish, author=author
+        request,
+        state,
+        commands,
+        _one(request, status),
+        linked=len(commands) > 1,
+        beside=beside,
+        finish=finish,
+        author=author,
     )
-    return _tagged(answered, request.url.path)
+    return _tagged(answered, request.url.path, status)
 
 
 async def change(
@@ -216,14 +224,15 @@ _decode_shown = msgspec.json.Decoder(_Shown).decode
 _decode_told = msgspec.json.Decoder(_Told).decode
 
 
-def _tagged(answered: Response, path: str = "") -> Response:
-    """With the version of what is answered, and where that is; `path` is where new things are made."""
+def _tagged(answered: Response, path: str = "", made: int = 201) -> Response:
+    """With the version of what is answered, and where that is; `path` is where new things are made, which
+    are answered with `made`."""
     if answered.status_code < 400:
         shown = _decode_shown(answered.body)
         if shown.version:
             answered.headers["ETag"] = etag(shown.version)
         if answered.status_code in (201, 202):
-            place = path if answered.status_code == 201 else APPROVALS
+            place = path if answered.status_code == made else APPROVALS
             answered.headers["Location"] = f"{place}/{shown.id}"
     return answered
 

@@ -7,6 +7,7 @@ asked again, the bank answers what has become of the first. Before the bank is a
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from datetime import timedelta
@@ -34,22 +35,24 @@ from application.ledger.outcomes import Command
 from application.ledger.reading import load
 from application.ledger.steps import NOTHING_NEW
 from application.outbound.bank import Bank, BankAnswer
-from application.outbound.errors import NeedsPersonError, OutboundError
+from application.outbound.errors import CircuitOpenError, NeedsPersonError, OutboundError
 from application.people.vault import Vault
 from application.privacy import person_keys
 from application.privacy.sealing import open_sealed, place
-from application.processes.asking import CANCEL, INSTRUCT, QUEUE
+from application.processes.asking import CANCEL, INSTRUCT, LOOK, QUEUE
 from domain.movements import OVER, CallOff, GiveUp, Movement, ReportMovement, SendMovement
 from domain.provenance import Provenance
 from domain.sealed import is_sealed
 
-LOOK = "bank.look"
-"""The kind of jobs that look what has become of a movement, in case that nobody tells."""
+_log = logging.getLogger("daybook.banking")
 
 WAITS_S = (1.0, 4.0, 15.0, 60.0, 300.0, 900.0, 3_600.0)
 """Between tries: a bank may be away for an hour. After that somebody has to look."""
 
 _LONGEST_LOOK_S = 3_600.0
+_LOOKS_AFTER_ALL = 6
+"""How often a bank may say that it has never heard of what was written off; half an hour by default."""
+_LEAST_WAIT_S = 5.0
 _NAMESPACE = UUID("da4b0000-0000-4000-8000-0000000b4a17")
 
 Connect = Callable[[], AbstractContextManager[Connection[Any]]]
@@ -87,7 +90,7 @@ class Banking:
         return {
             INSTRUCT: kind(handler=self._instruct),
             CANCEL: kind(handler=self._cancel),
-            # What it does not find out, another look may: it gives nothing up.
+            # What it does not find out, another look may, for as long as the movement is open.
             LOOK: Kind(handler=self._look, time_limit_s=60, waits_s=self._waits_s),
         }
 
@@ -100,7 +103,7 @@ class Banking:
         asked = movement.instructed
         answer = _ask(
             self._bank.instruct, movement.id, asked.kind, asked.direction, asked.amount,
-            asked.currency, self._account(movement), str(asked.flow_id),
+            asked.currency, self._account(movement), movement.id.hex,
         )  # fmt: skip
         return self._report(job, answer)
 
@@ -118,15 +121,25 @@ class Banking:
             answer = BankAnswer(
                 answer.movement_id, "cancelled", answer.bank_reference, reason, answer.sequence
             )
+        elif answer.status == "accepted":
+            # Too late to call it off, and too late in coming: somebody should know, and it goes on.
+            self._tell(job, GiveUp(movement.id, reason))
         return self._report(job, answer)
 
     def _look(self, job: Job, ctx: object) -> dict[str, Any]:
         movement = self._movement(job)
-        if movement.status in OVER:
+        if movement.status in OVER and not movement.is_written_off:
             return {"asked": False, "status": movement.status}
-        answer = _ask(self._bank.status, movement.id)
+        later = Again(min(self._look_after_s * 2 ** min(job.attempt, 20), _LONGEST_LOOK_S))
+        try:
+            answer = self._bank.status(movement.id)
+        except OutboundError as error:
+            _log.warning("movement %s is looked for later: %s", movement.id, error)
+            raise later from None
+        if answer is None and movement.is_written_off and job.attempt > _LOOKS_AFTER_ALL:
+            return {"asked": True, "status": "unknown to the bank"}
         if answer is None or answer.status == "accepted":
-            raise Again(min(self._look_after_s * 2 ** min(job.attempt, 20), _LONGEST_LOOK_S))
+            raise later
         return self._report(job, answer)
 
     def _report(self, job: Job, answer: BankAnswer) -> dict[str, Any]:
@@ -204,17 +217,21 @@ def _ask(call: Callable[..., Any], *args: object) -> Any:
     """What a bank answers. Raises what decides whether it is asked again."""
     try:
         return call(*args)
+    except CircuitOpenError as error:
+        # The bank was not asked, so that this is no try.
+        raise Again(error.retry_after_s or _LEAST_WAIT_S) from None
     except NeedsPersonError as error:
         raise BusinessError(f"{error.reason}: {error}") from error
     except OutboundError as error:
-        if error.transient:
+        # Who is not let in can be by the next try: that is for those who gave the token to mend.
+        if error.transient or getattr(error, "status", 0) in (401, 403):
             raise ExternalError(str(error), retry_after_s=error.retry_after_s) from error
         raise BusinessError(f"{error.reason}: {error}") from error
 
 
 def _reason(failure: Failure) -> str:
-    """The code that an error begins with."""
-    code = failure.error.partition(":")[0].strip()
+    """The code that an error begins with, after the name of its class."""
+    code = failure.error.removeprefix(f"{BusinessError.__name__}: ").partition(":")[0].strip()
     return code if code.isidentifier() else "bank_api_error"
 
 

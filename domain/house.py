@@ -34,6 +34,29 @@ def opening(type_: HouseType, currency: str) -> accounts.Opened:
     return accounts.open_account(command)
 
 
+def is_house(account: Account, *types: HouseType) -> bool:
+    """Whether an account is the house's own of one of the types."""
+    return account.type in types and account.id in {
+        house_account(type_, account.currency) for type_ in types
+    }
+
+
+def check_is_free(account: Account | None, owner_id: UUID | None = None) -> None:
+    """Refuses `reserved_account` for an account that only flows move money through, since whatever else
+    did would be missing from one of them; for customers for all accounts of the house."""
+    if account is None or account.type not in _NAMES:
+        return
+    types: tuple[HouseType, ...] = ("clearing",)
+    if is_house(account, *(types if owner_id is None else (*types, "suspense", "cash"))):
+        raise Refusal("reserved_account", account_id=account.id)
+
+
+def check_status_may_change(account: Account) -> None:
+    """Refuses `reserved_account` for the house's accounts: what banks have done must always book."""
+    if account.type in _NAMES and is_house(account, "clearing", "suspense", "cash"):
+        raise Refusal("reserved_account", account_id=account.id)
+
+
 def check_is_house(account: Account, type_: HouseType) -> None:
     """Refuses `id_reused` when somebody else's account has the id."""
     if account.type != type_ or account.owner_id is not None:

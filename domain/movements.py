@@ -26,8 +26,14 @@ ReportedStatus = Literal["accepted", "settled", "failed", "returned", "cancelled
 
 STATUSES: tuple[str, ...] = get_args(MovementStatus)
 
+CONTRADICTED = "settled_after_the_end"
+"""The reason of a flow when a bank has moved what was taken to be over."""
+
 OVER = frozenset({"completed", "failed", "returned", "cancelled"})
 """Nothing more is expected of the bank, though a settled movement may still come back."""
+
+TIMEOUT = "timeout"
+"""The reason of what is called off because the bank did not say in time what became of it."""
 
 
 # Events. Stored for ever: add a field with a default, or a new event; never edit one.
@@ -86,10 +92,12 @@ class Failed(_Report, frozen=True):
 
 
 class Cancelled(_Report, frozen=True):
-    """It was called off: nothing has moved and nothing will."""
+    """It was called off: nothing has moved and nothing will. `written_off`: that is what an operator says,
+    of what the bank may have been asked for."""
 
     topic: ClassVar[str] = "movement.cancelled"
     reason: str = ""
+    written_off: bool = False
 
 
 class Returned(_Report, frozen=True):
@@ -140,7 +148,7 @@ MOVES: dict[str, frozenset[str]] = {
     "completed": frozenset({"returned"}),
     "failed": frozenset({"settled"}),
     "cancelled": frozenset({"settled"}),
-    "returned": frozenset(),
+    "returned": frozenset({"settled"}),
 }
 """Status -> what a bank may say of it then. That what was called off has settled after all is late, and
 true: money has moved."""
@@ -148,7 +156,9 @@ true: money has moved."""
 
 # State. Runs again at every replay: no rule, no clock, no exception.
 class Movement(Struct, frozen=True):
-    """A movement. `sequence` is that of the bank's last report; `version` counts its events."""
+    """A movement. `sequence` is that of the bank's last report; `version` counts its events.
+    `is_overdue`: it has been called off for taking too long; `is_written_off`: an operator says that it has
+    not happened, and the bank has said nothing since."""
 
     id: UUID
     version: int
@@ -157,6 +167,8 @@ class Movement(Struct, frozen=True):
     bank_reference: str = ""
     reason: str = ""
     sequence: int = 0
+    is_overdue: bool = False
+    is_written_off: bool = False
 
 
 def evolve(movement: Movement | None, event: Event, stream_id: UUID) -> Movement:
@@ -175,6 +187,8 @@ def evolve(movement: Movement | None, event: Event, stream_id: UUID) -> Movement
             bank_reference=event.bank_reference or m.bank_reference,
             sequence=max(m.sequence, event.sequence),
             reason=getattr(event, "reason", "") or m.reason,
+            is_overdue=m.is_overdue or type(event) is Overdue,
+            is_written_off=isinstance(event, Cancelled) and event.written_off,
         )
     return m
 
@@ -251,9 +265,19 @@ def call_off(movement: Movement, reason: str) -> Cancelled:
     """Refuses `already_sent`: then only the bank can call it off."""
     if movement.status != "initiated":
         raise Refusal("already_sent", movement_id=movement.id, status=movement.status)
+    return write_off(movement, reason)
+
+
+def write_off(movement: Movement, reason: str) -> Cancelled:
+    """Somebody who knows says that the bank has not moved it. From now on the bank is not asked for it;
+    what it moves all the same is late, and booked. Refuses `bank_has_it` when the bank has taken it on:
+    then only the bank can say."""
+    if movement.status == "pending":
+        raise Refusal("bank_has_it", movement_id=movement.id, status=movement.status)
+    asked = movement.instructed
     return Cancelled(
-        movement.instructed.flow, movement.instructed.flow_id, movement.instructed.kind,
-        reason=reason,
+        asked.flow, asked.flow_id, asked.kind, reason=reason,
+        written_off=movement.status == "sent",
     )  # fmt: skip
 
 
@@ -268,12 +292,18 @@ def _report(movement: Movement, command: ReportMovement) -> Event:
     is_newer = 0 < movement.sequence < command.sequence
     if status in ("failed", "cancelled") and movement.status == "completed" and is_newer:
         status = "returned"  # the bank takes its word back
+    if status == "settled" and movement.status == "returned" and not is_newer:
+        # Heard again, as banks do. That it has moved a second time takes a number to say so.
+        raise Refusal("nothing_new", movement_id=movement.id, status=movement.status)
     if status not in MOVES[movement.status]:
         raise Refusal("nothing_new", movement_id=movement.id, status=movement.status)
     event = _EVENT_OF[status]
     more: dict[str, object] = {}
     if event is Settled:
         more["late"] = movement.status in OVER
+    elif event is Cancelled:
+        # Banks tell that it was, and not why: that was our own doing.
+        more["reason"] = command.reason or (TIMEOUT if movement.is_overdue else "cancelled")
     elif event is not Accepted:
         more["reason"] = command.reason
     return _said(

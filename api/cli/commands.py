@@ -55,7 +55,7 @@ HELP = """An event-sourced double-entry ledger on Postgres.
 running `up`, without one, or on the Postgres that DATABASE_URL names.
 
 Exit status: 0 done; 1 something was refused or failed, the message says what; 2 the command line was wrong;
-130 interrupted by Ctrl-C. Stopping `up`, `serve` or `project` is 0.
+130 interrupted by Ctrl-C. Stopping `up`, `serve`, `project` or `worker` is 0.
 """
 
 app = typer.Typer(

@@ -100,12 +100,14 @@ def retry(
 
 @app.command()
 def cancel(job_id: JobId, as_json: Json = False) -> None:
-    """Give a job up. One that runs goes on, and counts if it succeeds, but is not tried again; one
-    that is dead is discarded."""
+    """Give a job up. A worker ends one that waits, and tells who waits for it. One that runs goes on,
+    and counts if it succeeds, but is not tried again; one that is dead is discarded."""
     row = _ask(lambda conn: operating.cancel(conn, job_id))
     _show([row], _COLUMNS, as_json=as_json)
-    if row.cancel_asked:
+    if row.status == "running":
         typer.echo("It runs: this attempt is its last.", err=True)
+    elif row.cancel_asked:
+        typer.echo("Asked for: `daybook worker` ends it, now or once it runs.", err=True)
 
 
 def _show_list(

@@ -60,4 +60,6 @@ def _cell(value: object) -> Text:
         return Text("")
     if isinstance(value, dict):
         return Text(json.dumps(value, ensure_ascii=False))
+    if isinstance(value, list):
+        return Text(one_line(", ".join(map(str, value))))
     return Text(one_line(str(value)))

@@ -51,7 +51,7 @@ def up(
         ),
     ] = True,
 ) -> None:
-    """Run everything here: Postgres, migrations, API and projections, until Ctrl-C.
+    """Run everything here: Postgres, migrations, API, projections, worker, a bank to try, until Ctrl-C.
 
     PORT (8000) and DATA_DIR (var) in the environment move it; DATABASE_URL uses another Postgres.
     """
@@ -150,7 +150,7 @@ The API's description: {url}/docs{
         ""
         if bank is None
         else f'''
-A bank to try it with: {bank.url}/docs'''
+A bank to try it with: {bank.url}/docs, its token in {bank.header}'''
     }
 
 {_first_steps(url, demo_data=demo_data)}
@@ -163,11 +163,13 @@ def _first_steps(url: str, *, demo_data: bool) -> str:
     if not demo_data:
         return """The first administrator is made here, and asked for a password:
   daybook users create you@example.com --name 'Your Name' --role admin"""
-    post = f"curl -H @auth.txt -X POST {url}/api/transfers -H 'Content-Type: application/json' -d"
+    post = f"curl -H @auth.txt -H 'Content-Type: application/json' -X POST {url}/api"
     return f"""Try, in another terminal (the README lists the sample users):
   {demo.login_command(url)}
   curl -H @auth.txt '{url}/api/accounts?limit=3'
-  {post} '{demo.EXAMPLE_TRANSFER}'"""
+  {post}/transfers -d '{demo.EXAMPLE_TRANSFER}'
+  {post}/investments -d '{demo.EXAMPLE_INVESTMENT}'
+  curl -H @auth.txt '{url}/api/investments?limit=1'"""
 
 
 def serve_api() -> None:

@@ -6,9 +6,11 @@ import base64
 import secrets
 import socket
 from collections.abc import Mapping
+from pathlib import Path
 from typing import NamedTuple
 
 from api.settings import Settings
+from application.audit.files import replace_file
 
 _HOST = "127.0.0.1"
 _SETTLE_AFTER_S = 2.0
@@ -17,16 +19,19 @@ _SETTLE_AFTER_S = 2.0
 
 class SandboxBank(NamedTuple):
     """A bank that is to run: by `command` with `secrets` in its environment, and with `settings` in that of
-    those who ask it."""
+    those who ask it. The person whose installation it is finds its token in `header`, a file that
+    curl takes."""
 
     url: str
+    header: Path
     command: tuple[str, ...]
     secrets: Mapping[str, str]
     settings: Mapping[str, str]
 
 
 def bank_for(settings: Settings) -> SandboxBank | None:
-    """A bank for an installation that has none. Its secrets are new each time: nobody else knows it."""
+    """A bank for an installation that has none. Its secrets are new each time: nobody else knows it.
+    Leaves its token in the installation's folder, which has to be there."""
     if settings.BANK_URL is not None:
         return None
     port, token = _port(settings.PORT + 10), secrets.token_urlsafe(24)
@@ -38,9 +43,11 @@ def bank_for(settings: Settings) -> SandboxBank | None:
         "--webhook-url", f"http://{host}:{settings.PORT}/api/webhooks/incoming/bank",
         "--settle-after", str(_SETTLE_AFTER_S),
     )  # fmt: skip
-    url = f"http://{_HOST}:{port}"
+    url, header = f"http://{_HOST}:{port}", settings.DATA_DIR / "sandbox-bank.txt"
+    replace_file(header, f"Authorization: Bearer {token}\n", mode=0o600)
     return SandboxBank(
         url,
+        header,
         command,
         {"SANDBOX_WEBHOOK_SECRET": signs_by, "SANDBOX_TOKEN": token},
         {

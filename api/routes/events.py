@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
+from functools import partial
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Header, Query, Request, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from api import views
-from api.callers import caller_of
+from api.following import LOOK_UP_S, LastEventId, goes_on, until
 from api.freshness import Fresh, log_has
 from api.models import In, Limit, Position, enum, one_of
 from api.problems import ProblemError
 from api.responses import EventPage, problems
-from api.state import Running, State
+from api.state import Running
 from api.writing import json_response
 from domain.catalogue import EVENT_TYPES
 from projections import log
@@ -25,13 +25,9 @@ from projections.sealed import hide_logged
 router = APIRouter(prefix="/api", tags=["events"])
 
 _AT_ONCE = 500
-_KEEP_ALIVE_S = 15.0
-_LOOK_UP_S = 0.5
-"""A quiet stream looks this often whether the server is stopping."""
 
 _TOPICS = tuple(sorted(EVENT_TYPES))
 Topic = Annotated[str, one_of("invalid_topic", _TOPICS), enum(_TOPICS)]
-_POSITION = re.compile(r"[0-9]{1,18}")
 
 
 class EventFilters(In):
@@ -63,18 +59,12 @@ async def list_events(filters: Annotated[EventFilters, Query()], state: Running)
     )
 
 
-async def _start(
-    state: Running,
-    after: Position | None = None,
-    last_event_id: Annotated[str | None, Header()] = None,
-) -> int:
+async def _start(state: Running, last_event_id: LastEventId, after: Position | None = None) -> int:
     """The position after which to begin. Raises before the stream has begun, so as a problem."""
+    if last_event_id is not None:
+        return last_event_id
     async with state.pool.connection() as conn:
         head = await log.head(conn)
-    if last_event_id is not None:
-        if not _POSITION.fullmatch(last_event_id):
-            raise ProblemError("invalid_cursor", last_event_id=last_event_id[:40])
-        after = int(last_event_id)
     if after is None:
         return head
     if after > head:
@@ -82,13 +72,6 @@ async def _start(
             "as_of_in_the_future", position=head, recorded_at=datetime.now(UTC).isoformat()
         )
     return after
-
-
-def goes_on(request: Request, state: State) -> bool:
-    """Whether a stream has more to tell: the server runs, and still lets its caller in."""
-    return not state.stopping.is_set() and state.gate.still_lets_in(
-        caller_of(request), datetime.now(UTC)
-    )
 
 
 @router.get("/events/stream", response_class=EventSourceResponse, responses=problems(400, 422))
@@ -116,9 +99,6 @@ async def follow_events(
         position = found.read_to
         if position < found.head:
             continue
-        quiet_s = 0.0
-        while goes_on(request, state) and not await state.freshness.log_moved(position, _LOOK_UP_S):
-            quiet_s += _LOOK_UP_S
-            if quiet_s >= _KEEP_ALIVE_S:
-                quiet_s = 0.0
-                yield ServerSentEvent(comment="still here")
+        moved = partial(state.freshness.log_moved, position, LOOK_UP_S)
+        async for comment in until(request, state, moved):
+            yield comment

@@ -91,8 +91,9 @@ async def retry_job(request: Request, job_id: Id, state: Running) -> Response:
 
 @router.post("/{job_id}/cancel", response_model=JobDetailOut, responses=problems(400, 404, 409))
 async def cancel_job(request: Request, job_id: Id, state: Running) -> Response:
-    """Give a job up. One that runs may have reached the outside world: its attempt goes on, and counts
-    if it succeeds, but there will be no other. One that is dead is discarded."""
+    """Give a job up. One that waits is ended by a worker, which tells its flow: until then it is
+    `waiting`, with `cancel_asked`. One that runs may have reached the outside world: its attempt goes on,
+    and counts if it succeeds, but there will be no other. One that is dead is discarded."""
     return await _operate(request, state, operating.cancel, job_id)
 
 

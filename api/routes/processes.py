@@ -32,8 +32,7 @@ router = APIRouter(prefix="/api/processes", tags=["processes"], route_class=Stri
 
 _log = logging.getLogger("daybook.processes")
 
-_PROCESSES = processes()
-NAMES = tuple(_PROCESSES)
+NAMES = tuple(processes())
 
 ProcessStatus = Annotated[str, one_of("invalid_status", STATUSES), enum(STATUSES)]
 ProcessName = Annotated[str, one_of("process_not_found", NAMES), enum(NAMES)]
@@ -77,7 +76,7 @@ async def count_processes(state: Running) -> Response:
 @router.get("/{name}/{key}", response_model=ProcessDetailOut, responses=problems(400, 404))
 async def get_process(name: str, key: Id, state: Running) -> Response:
     """One flow: what its process did at each event, what it waits for, and what waits for it."""
-    return json_response(await _detail(state, _process(name), key))
+    return json_response(await _detail(state, _process(state, name), key))
 
 
 @router.post(
@@ -112,7 +111,7 @@ async def compensate_process(
 async def _operate(
     request: Request, state: State, name: str, key: UUID, act: Callable[..., None]
 ) -> Response:
-    process, actor = _process(name), caller_of(request).actor
+    process, actor = _process(state, name), caller_of(request).actor
 
     def work() -> None:
         with psycopg.connect(str(state.pool.conninfo), autocommit=True) as conn:
@@ -139,10 +138,11 @@ async def _detail(state: State, process: Process, key: UUID) -> dict[str, Any]:
     }
 
 
-def _process(name: str) -> Process:
-    if name not in _PROCESSES:
+def _process(state: State, name: str) -> Process:
+    known = processes(state.policy.bank_patience)
+    if name not in known:
         raise ProblemError("process_not_found", process=name, key="it")
-    return _PROCESSES[name]
+    return known[name]
 
 
 def _before(cursor: str | None) -> tuple[datetime, UUID] | None:

@@ -11,12 +11,12 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 from pydantic import ConfigDict, Field
 
 from api import views
+from api.following import goes_on
 from api.models import AS_WHOLE, Id, In
 from api.paging import complete
 from api.problems import ProblemError
 from api.rebuild_views import rebuild_view
 from api.responses import ProjectionDetailOut, ProjectionsOut, problems
-from api.routes.events import goes_on
 from api.state import Running
 from api.strict_json import StrictRoute
 from api.writing import json_response

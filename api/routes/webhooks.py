@@ -41,7 +41,7 @@ from api.webhook_responses import (
 from api.webhook_views import cut, delivery, delivery_in_detail, endpoint
 from api.writing import json_response, refuse_idempotency_key
 from application.webhooks import deliveries, endpoints
-from application.webhooks.deliveries import MOST_REPLAYED, Delivery, Wanted
+from application.webhooks.deliveries import Delivery, ReplayUnderWayError, Wanted
 from application.webhooks.endpoints import MAX_ENDPOINTS, Endpoint, TooManyEndpointsError
 from application.webhooks.types import TEST, body_of
 from projections.paging import Place
@@ -196,16 +196,12 @@ async def replay_webhook_endpoint(
     itself is left alone."""
     _require_enabled(await _visible(request, state, endpoint_id))
     async with state.pool.connection() as conn:
-        found = await deliveries.over_since(
-            conn,
-            endpoint_id,
-            body.since,
-            only_failed=body.only_failed,
-            limit=MOST_REPLAYED + 1,
-        )
-        now = found[:MOST_REPLAYED]
-        made = await deliveries.replay(conn, now, correlation_of(request))
-    later = found[MOST_REPLAYED].created_at if len(found) > MOST_REPLAYED else None
+        try:
+            made, later = await deliveries.replay_since(
+                conn, endpoint_id, body.since, correlation_of(request), only_failed=body.only_failed
+            )
+        except ReplayUnderWayError:
+            raise ProblemError("webhook_replay_under_way", endpoint_id=endpoint_id) from None
     replayed = {"replayed": len(made), "deliveries": made, "next_since": later}
     return Response(encode(replayed), 202, media_type="application/json")
 

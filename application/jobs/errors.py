@@ -34,11 +34,13 @@ class BusinessError(JobError):
 
 
 class Again(Exception):  # noqa: N818 - nothing failed
-    """Raised by a handler that has to look again later. It counts as no failure."""
+    """Raised by a handler that has to look again later. It counts as no failure, and those before are
+    forgotten: unless it `has_not_tried`, for then nothing is better than it was."""
 
-    def __init__(self, delay_s: float) -> None:
+    def __init__(self, delay_s: float, *, has_not_tried: bool = False) -> None:
         super().__init__(f"again in {delay_s:g} s")
         self.delay_s = delay_s
+        self.has_not_tried = has_not_tried
 
 
 class LeaseLostError(Exception):

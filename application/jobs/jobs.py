@@ -36,7 +36,7 @@ class Job(Struct, frozen=True, kw_only=True):
     """A job that a worker has taken. Its id is the idempotency key of whatever it asks of others.
 
     `attempt` counts how often it was taken, polls too; `failures` and `lost` count since it was put in or
-    an operator retried it.
+    an operator retried it. `category`, `error` and `trace` are of its last failure.
     """
 
     id: UUID
@@ -54,6 +54,10 @@ class Job(Struct, frozen=True, kw_only=True):
     time_limit_s: int | None = None
     correlation_id: str = ""
     causation_id: str = ""
+    cancel_asked: bool = False
+    category: str | None = None
+    error: str | None = None
+    trace: str | None = None
 
 
 class Failure(Struct, frozen=True):
@@ -66,14 +70,15 @@ class Failure(Struct, frozen=True):
 
 
 Bury = Callable[[Connection[Any]], None]
-"""Marks the job as dead in a transaction of the caller's; raises `LeaseLostError`."""
+"""Marks the job as dead, or as cancelled, in a transaction of the caller's; raises `LeaseLostError`."""
 
 
 class Kind(Struct, frozen=True):
     """What is known of all jobs of a kind.
 
     `handler(job, ctx)` runs in a thread of the worker and answers a result (JSON) or None. `on_dead(job,
-    failure, ctx, bury)` is called when there will be no further attempt; `bury` fits
+    failure, ctx, bury)` is called when there will be no further attempt, also because an operator has
+    cancelled the job, and again until it succeeds or raises `BusinessError`; `bury` fits
     `Submission.beside`, and when it was not used, the job is marked as dead afterwards. `max_attempts`
     replaces the number of the error's category; `waits_s` are the seconds after the first failure, the
     second and so on, and make it one attempt more than they are.

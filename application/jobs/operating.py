@@ -55,15 +55,16 @@ _RETRY_DEAD = f"""
     AND (%(queue)s::text IS NULL OR queue = %(queue)s)
 """
 _CANCEL = f"""
-UPDATE jobs SET cancel_asked = status = 'running',
-    status = CASE WHEN status = 'running' THEN status ELSE 'cancelled' END,
-    finished_at = CASE WHEN status = 'running' THEN NULL ELSE now() END
+UPDATE jobs SET cancel_asked = status <> 'dead',
+    status = CASE WHEN status = 'dead' THEN 'cancelled' ELSE status END,
+    finished_at = CASE WHEN status = 'dead' THEN now() END,
+    due_at = CASE WHEN status = 'waiting' THEN now() ELSE due_at END
 WHERE id = %s AND status IN ('waiting', 'running', 'dead') RETURNING {_COLUMNS}
 """
 
 
 class JobRow(Struct, frozen=True, kw_only=True):
-    """A job. `cancel_asked`: it runs, and there will be no further attempt."""
+    """A job. `cancel_asked`: there will be no further attempt, and a worker ends it."""
 
     id: UUID
     kind: str
@@ -185,12 +186,14 @@ async def retry_dead(
 async def cancel(conn: AsyncConnection[Any], job_id: UUID) -> JobRow:
     """Give a job up. Refuses `job_not_found` and `job_over`.
 
-    One that runs may have reached the outside world, so its attempt goes on, and counts if it succeeds;
-    there will be no other. A dead one is discarded.
+    A worker ends one that waits, since somebody may have to hear of its end. One that runs may have
+    reached the outside world, so its attempt goes on, and counts if it succeeds; there will be no other. A
+    dead one is discarded.
     """
     rows = await _rows(conn, _CANCEL, [job_id])
     if not rows:
         await _refuse(conn, job_id)
+    await conn.execute(f"NOTIFY {CHANNEL}".encode())
     return rows[0]
 
 

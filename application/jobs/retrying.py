@@ -11,6 +11,8 @@ MAX_LOST = 10
 
 _MAX_WAIT_S = 3600.0
 _MAX_RETRY_AFTER_S = 86_400.0
+_GIVE_UP_S = 30.0
+_MAX_GIVE_UP_S = 600.0
 _JITTER = 0.25
 """Up to this share is added to a wait, so that what failed together does not come back together."""
 
@@ -41,15 +43,27 @@ def wait_s(
 
     `chance` is from 0 to 1. What the other side asked for in Retry-After is not cut short.
     """
+    if failures >= _attempts(failure.category, kind, max_attempts):
+        return None
     tries = TRIES[failure.category]
-    if tries.attempts == 1:
-        return None
-    attempts = max_attempts or kind.max_attempts or tries.attempts
     wait = min(tries.first_wait_s * tries.factor ** min(failures - 1, 64), _MAX_WAIT_S)
-    if kind.waits_s is not None:
-        attempts = max_attempts or len(kind.waits_s) + 1
-        wait = kind.waits_s[min(failures, len(kind.waits_s)) - 1] if kind.waits_s else wait
-    if failures >= attempts:
-        return None
+    if kind.waits_s:
+        wait = kind.waits_s[min(failures, len(kind.waits_s)) - 1]
     wait *= 1 + _JITTER * chance
     return max(wait, min(failure.retry_after_s or 0.0, _MAX_RETRY_AFTER_S))
+
+
+def wait_to_give_up_s(
+    failure: Failure, failures: int, kind: Kind, max_attempts: int | None
+) -> float:
+    """Seconds until it is told again that there is no further attempt: telling it has failed too."""
+    more = failures - _attempts(failure.category, kind, max_attempts)
+    return float(min(_GIVE_UP_S * 2 ** min(max(more, 0), 16), _MAX_GIVE_UP_S))
+
+
+def _attempts(category: str, kind: Kind, max_attempts: int | None) -> int:
+    attempts = TRIES[category].attempts
+    if attempts == 1:
+        return 1
+    own = kind.max_attempts if kind.waits_s is None else len(kind.waits_s) + 1
+    return max_attempts or own or attempts

@@ -18,9 +18,9 @@ from psycopg_pool import ConnectionPool
 from structlog.contextvars import bound_contextvars
 
 from application.jobs import ending, taking
-from application.jobs.errors import Again, JobError, LeaseLostError
+from application.jobs.errors import Again, BusinessError, JobError, LeaseLostError
 from application.jobs.jobs import Failure, Job, Kind, Kinds
-from application.jobs.retrying import MAX_LOST, wait_s
+from application.jobs.retrying import MAX_LOST, wait_s, wait_to_give_up_s
 from application.jobs.watching import LeaseIsOverError, TimeIsUpError, Watch, Watched
 
 _log = logging.getLogger("daybook.jobs")
@@ -40,6 +40,7 @@ class Later(Struct, frozen=True):
     """The handler wants to look again."""
 
     delay_s: float
+    has_not_tried: bool
 
 
 class Gone(Struct, frozen=True):
@@ -102,9 +103,9 @@ class Runner:
         _tell(job, became, outcome, time.monotonic() - taken_at)
 
     def _outcome(self, job: Job, kind: Kind, watched: Watched) -> Outcome:
-        if job.lost >= MAX_LOST:
+        if (given_up := _given_up(job, kind)) is not None:
             self._watch.leave_alone(watched)
-            return Failure("lost", f"{job.lost} workers have ended while they ran it")
+            return given_up
         try:
             try:
                 return _call(job, kind, self._ctx)
@@ -126,8 +127,9 @@ class Runner:
                 case Done(result):
                     self._surely(partial(ending.finish_with, job=job, result=result))
                     return "done"
-                case Later(delay_s):
-                    self._surely(partial(ending.again, job=job, wait_s=delay_s))
+                case Later(delay_s, has_not_tried):
+                    end = ending.put_off if has_not_tried else ending.again
+                    self._surely(partial(end, job=job, wait_s=delay_s))
                     return "again"
                 case Gone():
                     return "lost"
@@ -139,26 +141,35 @@ class Runner:
             return self._write_failure(job, kind, Failure("system", _words(error)))
 
     def _write_failure(self, job: Job, kind: Kind, failure: Failure) -> str:
-        wait = wait_s(failure, job.failures + 1, kind, job.max_attempts, self._random.random())
+        failures = job.failures + 1
+        wait = wait_s(failure, failures, kind, job.max_attempts, self._random.random())
         if wait is not None:
             self._surely(partial(ending.fail, job=job, failure=failure, wait_s=wait))
             return "failed"
-        bury = partial(ending.bury, job=job, failure=failure)
-        if kind.on_dead is not None:
-            try:
-                kind.on_dead(job, failure, self._ctx, bury)
-            except LeaseLostError:
-                raise
-            except Exception:  # noqa: BLE001 - the job is dead all the same, and an operator sees it
-                _log.exception("what follows the end of job %s did not happen", job.id)
-        self._surely(bury)
-        return "dead"
+        end = partial(ending.bury, job=job, failure=failure)
+        if job.cancel_asked:
+            end = partial(ending.cancel, job=job)
+        try:
+            if kind.on_dead is not None:
+                kind.on_dead(job, failure, self._ctx, end)
+        except LeaseLostError:
+            raise
+        except BusinessError:
+            _log.exception("nobody wants to hear of the end of job %s", job.id)
+        except Exception as error:  # noqa: BLE001 - whoever waits for its end has to hear of it
+            _log.exception("what follows the end of job %s did not happen yet", job.id)
+            wait = wait_to_give_up_s(failure, failures, kind, job.max_attempts)
+            noted = f"its end could not be told: {_words(error)}"
+            self._surely(partial(ending.fail, job=job, failure=failure, wait_s=wait, noted=noted))
+            return "failed"
+        self._surely(end)
+        return "cancelled" if job.cancel_asked else "dead"
 
     def _ended_before(self, job: Job) -> str:
         """In a word, how the handler itself has ended its job, in a transaction of its own."""
         with self._hard.connection() as conn:
             status = ending.status_of(conn, job)
-        return status if status in ("done", "dead") else "lost"
+        return status if status in ("done", "dead", "cancelled") else "lost"
 
     def _surely(self, write: Callable[[Connection[Any]], None]) -> None:
         """Write although the database goes away for a moment; after that the job is not ours any more."""
@@ -170,14 +181,26 @@ class Runner:
             except psycopg.OperationalError:
                 if time.monotonic() > give_up:
                     raise
-                self._stopping.wait(_PAUSE_S)
+                time.sleep(_PAUSE_S)
+
+
+def _given_up(job: Job, kind: Kind) -> Failure | None:
+    """Why there is nothing to try any more, known beforehand: only its end has to be told."""
+    if job.cancel_asked:
+        return Failure("business", "cancelled: by an operator")
+    if job.lost >= MAX_LOST:
+        return Failure("lost", f"{job.lost} workers have ended while they ran it")
+    if not job.failures or job.category in (None, "lost"):
+        return None
+    last = Failure(str(job.category), job.error or "", job.trace or "")
+    return None if wait_s(last, job.failures, kind, job.max_attempts, 0.0) is not None else last
 
 
 def _call(job: Job, kind: Kind, ctx: Any) -> Outcome:
     try:
         return Done(ending.encoded(kind.handler(job, ctx)))
     except Again as later:
-        return Later(later.delay_s)
+        return Later(later.delay_s, later.has_not_tried)
     except LeaseLostError as error:
         return Gone(str(error))
     except JobError as error:
@@ -196,7 +219,10 @@ def _tell(job: Job, became: str, outcome: Outcome, took_s: float) -> None:
         "duration_ms": round(took_s * 1000, 1), "outcome": became,
         "correlation_id": job.correlation_id,
     }  # fmt: skip
-    level = {"done": logging.INFO, "again": logging.DEBUG, "dead": logging.ERROR}
+    level = {
+        "done": logging.INFO, "cancelled": logging.INFO, "again": logging.DEBUG,
+        "dead": logging.ERROR,
+    }  # fmt: skip
     line = f"job {job.kind} {became}"
     if isinstance(outcome, Failure):
         fields |= {"category": outcome.category}

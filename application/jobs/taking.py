@@ -25,7 +25,8 @@ UPDATE jobs SET status = 'running', attempts = attempts + 1, worker = %(worker)s
     started_at = clock_timestamp()
 FROM next WHERE jobs.id = next.id
 RETURNING jobs.id, kind, queue, priority, payload, attempts AS attempt, worker, created_at,
-    started_at, failures, lost, max_attempts, time_limit_s, correlation_id, causation_id
+    started_at, failures, lost, max_attempts, time_limit_s, correlation_id, causation_id,
+    cancel_asked, category, error, trace
 """
 _KEEP = """
 UPDATE jobs SET lease_until = clock_timestamp() + make_interval(secs => %(lease_s)s)
@@ -42,10 +43,9 @@ WITH gone AS (
     LIMIT 1000
     FOR UPDATE SKIP LOCKED
 ), given AS (
-    UPDATE jobs SET lost = lost + 1, lease_until = NULL, due_at = clock_timestamp(),
-        category = 'lost', error = 'its worker is gone: ' || gone.worker, trace = NULL,
-        status = CASE WHEN cancel_asked THEN 'cancelled' ELSE 'waiting' END,
-        finished_at = CASE WHEN cancel_asked THEN clock_timestamp() END
+    UPDATE jobs SET status = 'waiting', lost = lost + 1, lease_until = NULL,
+        due_at = clock_timestamp(),
+        category = 'lost', error = 'its worker is gone: ' || gone.worker, trace = NULL
     FROM gone WHERE jobs.id = gone.id
     RETURNING jobs.id, attempts, started_at, error
 )
@@ -74,5 +74,5 @@ def keep(
 
 
 def give_back(conn: Connection[Any]) -> list[UUID]:
-    """Jobs whose workers are gone, for others to take; those that were to be cancelled, are."""
+    """Jobs whose workers are gone, for others to take."""
     return [row[0] for row in conn.execute(_GIVE_BACK).fetchall()]

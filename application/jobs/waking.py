@@ -12,14 +12,15 @@ from typing import Any
 
 import psycopg
 import redis
-from dramatiq import Actor, Broker, Consumer, Message, MessageProxy
+from dramatiq import Actor, Broker, Consumer, Message, MessageProxy, Worker
 from dramatiq.brokers.redis import RedisBroker
 from dramatiq.brokers.stub import StubBroker
-from dramatiq.errors import ConnectionClosed
+from dramatiq.errors import BrokerConnectionError, ConnectionClosed
 from psycopg import Connection
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from application.connecting import CONNECTION
 from application.jobs import taking
 from application.jobs.outbox import CHANNEL
 from application.jobs.pruning import prune
@@ -34,6 +35,10 @@ _AT_ONCE = 16
 _PRUNE_S = 600.0
 _RECONNECT_S = 0.5
 _REDIS_S = 5.0
+_REDIS_AGAIN_S = 5.0
+_STATEMENT_S = 30
+_HERE = "here"
+"""Marks wake-ups that Redis does not know of."""
 
 # At most as many are counted as will be woken for. `now()` can be looked up in an index.
 _DUE = f"""
@@ -62,6 +67,8 @@ class _Consumer(Consumer):
         return next(self._consumer)
 
     def ack(self, message: MessageProxy) -> None:
+        if _HERE in message.options:
+            return
         with suppress(ConnectionClosed, redis.RedisError):
             self._consumer.ack(message)
 
@@ -110,10 +117,11 @@ class Dispatcher:
     """Sends wake-ups as jobs come in and fall due, looks after jobs whose workers are gone, and forgets
     old ones: `start()`, `stop()`. Each worker process has one, and none of them has to be the first."""
 
-    def __init__(self, conninfo: str, brokers: Mapping[str, Broker], kinds: Sequence[str]) -> None:
+    def __init__(self, conninfo: str, workers: Mapping[str, Worker], kinds: Sequence[str]) -> None:
         self._conninfo = conninfo
-        self._brokers = brokers
-        self._given = {"queues": list(brokers), "kinds": list(kinds)}
+        self._workers = workers
+        self._given = {"queues": list(workers), "kinds": list(kinds)}
+        self._redis_again_at = 0.0
         self._prune_at = time.monotonic()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="jobs dispatcher", daemon=True)
@@ -130,8 +138,9 @@ class Dispatcher:
             try:
                 with psycopg.connect(
                     self._conninfo, autocommit=True, application_name="daybook jobs dispatcher",
-                    connect_timeout=5,
+                    **CONNECTION,
                 ) as conn:  # fmt: skip
+                    conn.execute(f"SET statement_timeout = '{_STATEMENT_S}s'".encode())
                     # Listening comes first: what is committed after the look below is told.
                     conn.execute(f"LISTEN {CHANNEL}".encode())
                     while not self._stopping.is_set():
@@ -140,25 +149,40 @@ class Dispatcher:
             except psycopg.Error as error:
                 _log.warning("nobody is woken for jobs for now: %s", error)
                 self._stopping.wait(_RECONNECT_S)
+            except Exception:  # noqa: BLE001 - without it no job would be run any more
+                _log.exception("nobody was woken for jobs because of a mistake of Daybook's")
+                self._stopping.wait(_RECONNECT_S)
 
     def _look(self, conn: Connection[Any]) -> None:
         if gone := taking.give_back(conn):
             _log.warning("%d jobs wait again: their workers are gone", len(gone))
-        due = dict(conn.execute(_DUE, self._given).fetchall())
-        try:
-            self._wake(due)
-        except redis.RedisError as error:
-            _log.warning("Redis cannot be told of jobs that wait: %s", error)
+        for queue, count in conn.execute(_DUE, self._given).fetchall():
+            if count and not self._wake(queue, count):
+                self._wake_here(queue, count)
         if time.monotonic() >= self._prune_at:
             self._prune_at = time.monotonic() + _PRUNE_S
             prune(conn)
 
-    def _wake(self, due: Mapping[str, int]) -> None:
-        for queue, count in due.items():
-            broker = self._brokers[queue]
-            missing = count - waiting_in(broker, queue) if count else 0
-            for _ in range(missing):
+    def _wake(self, queue: str, count: int) -> bool:
+        """Whether the broker could be told. While Redis is away it is asked now and then."""
+        if time.monotonic() < self._redis_again_at:
+            return False
+        broker = self._workers[queue].broker
+        try:
+            for _ in range(count - waiting_in(broker, queue)):
                 broker.enqueue(Message(queue, queue, (queue,), {}, {}))
+        except (redis.RedisError, BrokerConnectionError) as error:
+            self._redis_again_at = time.monotonic() + _REDIS_AGAIN_S
+            _log.warning("Redis cannot be told of jobs that wait, this worker goes on: %s", error)
+            return False
+        return True
+
+    def _wake_here(self, queue: str, count: int) -> None:
+        """Wake this process' own threads, past the broker."""
+        worker = self._workers[queue]
+        for _ in range(count - worker.work_queue.qsize()):
+            message = Message[None](queue, queue, (queue,), {}, {_HERE: True})
+            worker.consumers[queue].handle_message(MessageProxy(message))
 
     def _pause_s(self, conn: Connection[Any]) -> float:
         """Seconds until the next look, when there is no news before."""

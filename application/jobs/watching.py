@@ -12,6 +12,7 @@ import psycopg
 from dramatiq.threading import Interrupt, raise_thread_exception
 from psycopg import Connection
 
+from application.connecting import CONNECTION
 from application.jobs import taking
 from application.jobs.jobs import Job
 
@@ -92,15 +93,20 @@ class Watch:
             try:
                 with psycopg.connect(
                     self._conninfo, autocommit=True, application_name="daybook jobs watch",
-                    connect_timeout=5,
+                    **CONNECTION,
                 ) as conn:  # fmt: skip
                     self._watch(conn)
             except psycopg.Error as error:
                 _log.warning("the jobs that run cannot be kept for now: %s", error)
                 self._stopping.wait(_TICK_S)
+            except Exception:  # noqa: BLE001 - without it all jobs would be taken for lost
+                _log.exception("the jobs that run were not kept because of a mistake of Daybook's")
+                self._stopping.wait(_TICK_S)
 
     def _watch(self, conn: Connection[Any]) -> None:
         conn.execute("SET synchronous_commit = off")
+        # What takes longer may take for ever; over a new connection there is still time.
+        conn.execute(f"SET statement_timeout = '{self._lease_s / 4}s'".encode())
         while not self._stopping.wait(self._lease_s / 4):
             self._keep(conn)
 
@@ -118,13 +124,18 @@ class Watch:
 
     def _stop_late(self) -> None:
         while not self._stopping.wait(_TICK_S):
-            now = time.monotonic()
-            with self._lock:
-                for one in self._watched:
-                    if one.may_interrupt and now >= one.kept_until - 2 * _TICK_S:
-                        _interrupt(one, LeaseIsOverError)
-                    elif one.may_interrupt and now >= one.ends_at:
-                        _interrupt(one, TimeIsUpError)
+            try:
+                self._stop_those(time.monotonic())
+            except Exception:  # noqa: BLE001 - without it nothing that hangs would ever be stopped
+                _log.exception("nothing was stopped because of a mistake of Daybook's")
+
+    def _stop_those(self, now: float) -> None:
+        with self._lock:
+            for one in self._watched:
+                if one.may_interrupt and now >= one.kept_until - 2 * _TICK_S:
+                    _interrupt(one, LeaseIsOverError)
+                elif one.may_interrupt and now >= one.ends_at:
+                    _interrupt(one, TimeIsUpError)
 
 
 def _interrupt(watched: Watched, error: type[Interrupt]) -> None:

@@ -15,17 +15,22 @@ import dramatiq
 from psycopg import Connection
 from psycopg_pool import ConnectionPool
 
+from application.connecting import CONNECTION
 from application.jobs.jobs import Kinds
 from application.jobs.running import Pool, Runner
 from application.jobs.waking import Dispatcher, make_broker, woken_by
 from application.jobs.watching import Watch
 
-CONCURRENCY: Mapping[str, int] = {"banking": 3, "payments": 2, "notifications": 3, "default": 1}
+CONCURRENCY: Mapping[str, int] = {
+    "banking": 3, "payments": 2, "notifications": 3, "webhooks": 3, "default": 1,
+}  # fmt: skip
 """Threads of each queue in one worker process."""
 
 _POLL_MS = 100
 """So long an idle queue may take to see a wake-up in Redis."""
 _RECONNECT_S = 2.0
+_STATEMENT_S = 10
+"""All of them are about one job."""
 
 
 class Workers:
@@ -61,7 +66,8 @@ class Workers:
         for queue, broker in self._brokers.items():
             woken_by(broker, queue, self._runner.drain)
         self._workers = [_worker(self._brokers[queue], number) for queue, number in threads.items()]
-        self._dispatcher = Dispatcher(conninfo, self._brokers, sorted(kinds))
+        by_queue = dict(zip(threads, self._workers, strict=True))
+        self._dispatcher = Dispatcher(conninfo, by_queue, sorted(kinds))
 
     def start(self) -> None:
         self._soft.open()
@@ -100,6 +106,7 @@ class Workers:
 def _pool(conninfo: str, size: int, synchronous_commit: str) -> Pool:
     def configure(conn: Connection[Any]) -> None:
         conn.execute(f"SET synchronous_commit = {synchronous_commit}".encode())
+        conn.execute(f"SET statement_timeout = '{_STATEMENT_S}s'".encode())
 
     return ConnectionPool(
         conninfo,
@@ -109,7 +116,7 @@ def _pool(conninfo: str, size: int, synchronous_commit: str) -> Pool:
         reconnect_timeout=_RECONNECT_S,
         open=False,
         configure=configure,
-        kwargs={"application_name": "daybook jobs", "autocommit": True},
+        kwargs={**CONNECTION, "application_name": "daybook jobs", "autocommit": True},
     )
 
 

@@ -25,6 +25,7 @@ from domain.accounts import Account, ChangeAccountStatus, OpenAccount
 from domain.approvals import Approval, Approve, Reject, RequestApproval, Withdraw
 from domain.bank_transfers import BankTransfer, RequestBankTransfer
 from domain.funds import ChangeFundStatus, ChangeTerms, Fund, OpenFund
+from domain.house import check_is_free, check_status_may_change
 from domain.investments import Investment, RequestInvestment
 from domain.movements import Movement
 from domain.ownership import is_within_reach
@@ -142,7 +143,10 @@ def _post_transfer(command: PostTransfer, book: Book, now: datetime) -> Decided:
         if isinstance(there, Transfer) and transfers.is_same_request(there, command):
             raise AlreadyDone(command.transfer_id)
         raise Refusal("id_reused", id=command.transfer_id)
-    return transfers.post_transfer(command, source, book.account(command.destination_id), now)
+    destination = book.account(command.destination_id)
+    check_is_free(source, command.owner_id)
+    check_is_free(destination, command.owner_id)
+    return transfers.post_transfer(command, source, destination, now)
 
 
 def _open_account(command: OpenAccount, book: Book, now: datetime) -> Decided:
@@ -158,6 +162,7 @@ def _change_status(command: ChangeAccountStatus, book: Book, now: datetime) -> D
     account = book.account(command.account_id)
     if not is_within_reach(account, command.owner_id):
         raise Refusal("account_not_found", account_id=command.account_id)
+    check_status_may_change(account)
     return ((account.id, accounts.change_status(account, command)),)
 
 
@@ -327,6 +332,8 @@ def _transfer_and_accounts(transfer_id: UUID, book: Book) -> tuple[Transfer, Acc
     destination = book.account(transfer.request.destination_id)
     assert source is not None, "a transfer's accounts are there before it"
     assert destination is not None, "a transfer's accounts are there before it"
+    check_is_free(source)
+    check_is_free(destination)
     return transfer, source, destination
 
 

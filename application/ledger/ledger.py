@@ -14,6 +14,7 @@ from typing import Any
 import psycopg
 from psycopg import Connection, errors
 
+from application.connecting import CONNECTION
 from application.ledger.book import StateCache
 from application.ledger.outcomes import Done, Submission
 from application.ledger.writer import Batch
@@ -46,15 +47,6 @@ _LOST = (
     errors.IdleInTransactionSessionTimeout,  # an InternalError, though the connection is gone
 )
 
-_CONNECTION: dict[str, Any] = {
-    "application_name": "daybook ledger",
-    "connect_timeout": 5,
-    # The network's silence counts as a lost connection.
-    "tcp_user_timeout": 15_000,
-    "keepalives_idle": 5,
-    "keepalives_interval": 5,
-}
-
 
 class QueueFullError(Exception):
     """So many commands wait that a new one would wait too long. Try again after `retry_after_s`."""
@@ -75,6 +67,10 @@ class WriteFailedError(Exception):
     def __init__(self, message: str, *, outcome_known: bool) -> None:
         super().__init__(message)
         self.outcome_known = outcome_known
+
+
+class _BesideLockedError(Exception):
+    """What a submission brings beside needs a row that somebody else has; nothing was written."""
 
 
 class _Waiting:
@@ -213,6 +209,8 @@ class Ledger:
             results = self._write([w.submission for w in batch])
         except WriteFailedError as error:
             _settle(batch, [error] * len(batch))
+        except _BesideLockedError as error:
+            self._answer_without_waiting(batch, error)
         except Refusal as refusal:  # of what a submission brought beside: only its own is refused
             if len(batch) == 1:
                 _settle(batch, [refusal])
@@ -228,6 +226,20 @@ class Ledger:
                     self._write_and_answer([waiting])
         else:
             _settle(batch, results)
+
+    def _answer_without_waiting(self, batch: list[_Waiting], error: _BesideLockedError) -> None:
+        """Whoever brings nothing beside goes first, and a row that is locked is the loss of who needs it."""
+        if len(batch) == 1:
+            told = WriteFailedError(
+                f"something else holds what it needs: {error}", outcome_known=True
+            )
+            _settle(batch, [told])
+            return
+        alone = [one for one in batch if _brings_beside(one.submission)]
+        if others := [one for one in batch if one not in alone]:
+            self._write_and_answer(others)
+        for one in alone:
+            self._write_and_answer([one])
 
     def _write(self, submissions: Sequence[Submission]) -> list[Done]:
         """One transaction, tried again while the database is away and nothing has been committed."""
@@ -245,7 +257,12 @@ class Ledger:
                 batch.run()
             except errors.LockNotAvailable as error:
                 last = error
-                self._end_hanging_writers()
+                if batch is None or batch.proof.head is None:
+                    self._end_hanging_writers()
+                    continue
+                self._roll_back()
+                if any(map(_brings_beside, submissions)):
+                    raise _BesideLockedError(str(error)) from error
             except _LOST as error:
                 last = error
                 self._drop_connection()
@@ -276,7 +293,9 @@ class Ledger:
 
     def _connection(self) -> Connection[Any]:
         if self._conn is None or self._conn.closed:
-            self._conn = psycopg.connect(self._conninfo, autocommit=True, **_CONNECTION)
+            self._conn = psycopg.connect(
+                self._conninfo, autocommit=True, application_name="daybook ledger", **CONNECTION
+            )
             # One that hangs while it holds the head would stop all other writers.
             self._conn.execute("SET idle_in_transaction_session_timeout = '10s'")
             self._conn.execute(f"SET lock_timeout = '{_HEAD_WAIT_S}s'")
@@ -304,6 +323,10 @@ class Ledger:
         if self._conn is not None:
             self._conn.close()
             self._conn = None
+
+
+def _brings_beside(submission: Submission) -> bool:
+    return submission.beside is not None or submission.step is not None
 
 
 def _settle(batch: Sequence[_Waiting], results: Sequence[Done | Exception]) -> None:

@@ -11,8 +11,10 @@ from psycopg import Connection
 
 from application.ledger.book import Book
 from application.ledger.outcomes import Accepted
-from domain import catalogue
+from domain import bank_transfers, catalogue
 from domain.accounts import Account, Credited, Debited, Held, Opened, Released, StatusChanged
+from domain.bank_transfers import BankTransfer
+from domain.investments import Investment
 from domain.transfers import Reserved, Transfer
 
 _FIRSTS = """
@@ -34,6 +36,14 @@ SELECT asked.id, event.notification_id, event.originator_id, event.originator_ve
  ) AS event
 """
 """A command that starts a transfer writes at most three events behind the first."""
+
+_REQUESTED = """
+SELECT originator_id, notification_id, topic, state FROM events
+ WHERE originator_id = ANY(%s) AND originator_version BETWEEN 2 AND 3
+ ORDER BY originator_id, originator_version
+"""
+"""A deposit or a withdrawal is asked for with two or three events of its own, the last of which is that
+the bank is to move it."""
 
 _ACCOUNTS = """
 SELECT at.version, entry.topic, entry.state, change.topic, change.state
@@ -82,6 +92,7 @@ def first_answers(
         answers[id_] = Accepted(id_, position, at, state, replayed=True)
         if isinstance(state, Transfer):
             begun[id_] = _Begun(position, state)
+    _complete_flows(conn, answers)
     entries = _entries(conn, begun)
     last = {id_: max(entry.position for entry in both.values()) for id_, both in entries.items()}
     wanted = [
@@ -93,6 +104,22 @@ def first_answers(
     for id_, both in zip(begun, zip(found, found, strict=True), strict=True):
         answers[id_] = replace(answers[id_], position=last[id_], accounts=both)
     return answers
+
+
+def _complete_flows(conn: Connection[Any], answers: dict[UUID, Accepted]) -> None:
+    """Those of flows end with what the command did last."""
+    moved: dict[UUID, BankTransfer] = {}
+    for id_, answer in answers.items():
+        if isinstance(answer.state, Investment):  # the seat was reserved right behind
+            answers[id_] = replace(answer, position=answer.position + 1)
+        elif isinstance(answer.state, BankTransfer):
+            moved[id_] = answer.state
+    if not moved:
+        return
+    for id_, position, topic, data in conn.execute(_REQUESTED, (list(moved),)).fetchall():
+        if moved[id_].movement_id is None:
+            moved[id_] = bank_transfers.evolve(moved[id_], catalogue.decode(topic, data), id_)
+            answers[id_] = replace(answers[id_], position=position, state=moved[id_])
 
 
 def _entries(conn: Connection[Any], begun: Mapping[UUID, _Begun]) -> dict[UUID, dict[UUID, _Entry]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -12,6 +13,8 @@ from psycopg import Connection
 from application.jobs.outbox import put
 from application.ledger.outcomes import Accepted, Outcome, Refused, Step
 from domain.refusals import Refusal
+
+_log = logging.getLogger("daybook.processes")
 
 NOTHING_NEW = "nothing_new"
 """The refusal of a command whose time is over: for a process, as good as done."""
@@ -54,11 +57,19 @@ def keep_steps(
     """
     _move_checkpoints(conn, [step for step, _ in steps], now)
     kept = [_judged(step, outcomes) for step, outcomes in steps if step.key is not None]
-    _check_inboxes(conn, [one.step for one in kept])
+    _check_inboxes(conn, kept)
     for one in kept:
         _take(conn, one)
     _keep_processes(conn, [one for one in kept if one.step.kind != "parked"], now)
+    for one in kept:
+        if one.is_stuck and one.step.kind != "parked":
+            _log.error(
+                "process %s is stuck with %s at %d (%s): %s; see daybook processes show %s %s",
+                one.step.process, one.step.key, one.step.event_position, one.step.step, one.error,
+                one.step.process, one.step.key,
+            )  # fmt: skip
     _keep_inbox(conn, kept)
+    _note_what_waits(conn, [one.step for one in kept if one.step.from_inbox])
     done = [one.step for one in kept if not one.is_stuck]
     _keep_deadlines(conn, done)
     put(conn, [job for step in done for job in step.jobs])
@@ -69,8 +80,8 @@ def _judged(step: Step, outcomes: Sequence[Outcome]) -> _Kept:
         return _Kept(step, step.error, is_stuck=True)
     for outcome in outcomes:
         if isinstance(outcome, Refused) and outcome.reason != NOTHING_NEW:
-            told = ", ".join(f"{name} {value}" for name, value in outcome.details.items())
-            return _Kept(step, f"refused: {outcome.reason} ({told})", is_stuck=True)
+            # Without the details, which may tell of a customer's money.
+            return _Kept(step, f"refused: {outcome.reason}", is_stuck=True)
         assert isinstance(outcome, Accepted | Refused)
     return _Kept(step, step.error, is_stuck=False)
 
@@ -94,22 +105,24 @@ def _move_checkpoints(conn: Connection[Any], steps: Sequence[Step], now: datetim
             raise Refusal("process_moved", process=name)
 
 
-def _check_inboxes(conn: Connection[Any], steps: Sequence[Step]) -> None:
+def _check_inboxes(conn: Connection[Any], kept: Sequence[_Kept]) -> None:
     """What comes new waits behind what waits already, and only behind that. Whoever took the step had
     looked before; here nobody else writes."""
-    looked = [step for step in steps if not step.from_inbox and (step.event_position or step.fired)]
-    if not looked:
+    if not (looked := [one for one in kept if not one.step.from_inbox]):
         return
     rows = conn.execute(
         "SELECT DISTINCT name, key FROM process_inbox"
         " JOIN unnest(%s::text[], %s::uuid[]) AS asked (name, key) USING (name, key)",
-        ([step.process for step in looked], [step.key for step in looked]),
+        ([one.step.process for one in looked], [one.step.key for one in looked]),
         prepare=True,
     )
     waiting = set(rows.fetchall())
-    for step in looked:
-        if ((step.process, step.key) in waiting) != (step.kind == "parked"):
-            raise Refusal("process_moved", process=step.process)
+    for one in looked:
+        flow = (one.step.process, one.step.key)
+        if (flow in waiting) != (one.step.kind == "parked"):
+            raise Refusal("process_moved", process=one.step.process)
+        if one.is_stuck and one.step.event_position:
+            waiting.add(flow)  # for the steps that share its transaction
 
 
 def _take(conn: Connection[Any], kept: _Kept) -> None:
@@ -177,6 +190,20 @@ def _keep_inbox(conn: Connection[Any], kept: Iterable[_Kept]) -> None:
                 [step.key for step in waiting],
                 [step.event_position for step in waiting],
             ),
+        )
+
+
+def _note_what_waits(conn: Connection[Any], steps: Sequence[Step]) -> None:
+    """A flow is stuck as long as something waits in its inbox, also when whoever empties it ends."""
+    if steps:
+        conn.execute(
+            "UPDATE processes SET status = 'stuck', stuck_at = first.position,"
+            " error = coalesce(error, 'events wait for it to be retried')"
+            " FROM (SELECT name, key, min(position) AS position FROM process_inbox"
+            "  JOIN unnest(%s::text[], %s::uuid[]) AS asked (name, key) USING (name, key)"
+            "  GROUP BY name, key) AS first"
+            " WHERE processes.name = first.name AND processes.key = first.key",
+            ([step.process for step in steps], [step.key for step in steps]),
         )
 
 

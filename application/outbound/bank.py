@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Literal, Protocol, TypeVar
+from typing import Annotated, Literal, Protocol, TypeVar
 from urllib.parse import quote
 from uuid import UUID
 
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct
+from msgspec.structs import force_setattr
 
 from application.outbound.breaker import Breaker
 from application.outbound.client import Answer, Client, TimeLimits, Tries
-from application.outbound.errors import BadResponseError, NeedsPersonError
+from application.outbound.errors import UNKNOWN_CODE, BadResponseError, NeedsPersonError, is_code
 
 T = TypeVar("T")
 
@@ -66,7 +68,11 @@ def handling_of(reason: str) -> Handling:
 
 
 class BankAnswer(Struct, frozen=True):
-    """Where a movement is. `sequence` grows with its status, so that older news can be told."""
+    """Where a movement is. `sequence` grows with its status, so that older news can be told.
+
+    It goes into the log, for ever and for many to read. So whatever a bank writes, `reason` is a code or
+    empty, and `bank_reference` a short word or empty.
+    """
 
     movement_id: UUID
     status: Status
@@ -74,9 +80,18 @@ class BankAnswer(Struct, frozen=True):
     reason: str
     sequence: int
 
+    def __post_init__(self) -> None:
+        if self.reason and not is_code(self.reason):
+            force_setattr(self, "reason", UNKNOWN_CODE)
+        if not _REFERENCE.fullmatch(self.bank_reference):
+            force_setattr(self, "bank_reference", "")
+
+
+_REFERENCE = re.compile("[A-Za-z0-9._:/-]{1,64}")
+
 
 class UnreadableAnswerError(Exception):
-    """What a bank said makes no sense; the message says why."""
+    """What a bank said makes no sense."""
 
 
 class Bank(Protocol):
@@ -118,7 +133,7 @@ class Bank(Protocol):
 class _Told(Struct):
     movement_id: UUID
     status: Literal["CREATED", "IN_PROGRESS", "COMPLETED", "FAILED", "RETURNED", "CANCELLED"]
-    sequence: int
+    sequence: Annotated[int, Meta(ge=0, le=2**31)]
     bank_reference: str = ""
     reason: str | None = None
 
@@ -136,16 +151,17 @@ _STATUS: Mapping[str, Status] = {
     "CANCELLED": "cancelled",
 }
 
-REFUSED_SEQUENCE = 3
-"""Of a movement that was refused: as of any other that ended."""
+REFUSED_SEQUENCE = 0
+"""Of a movement that was refused: none, since the bank has not numbered it. Whatever it tells of it later
+is news."""
 
 
 def answer_of(told: Mapping[str, object]) -> BankAnswer:
     """What a bank says of a movement, as in the `data` of its webhooks. Raises `UnreadableAnswerError`."""
     try:
         return _answer(msgspec.convert(told, _Told))
-    except msgspec.ValidationError as error:
-        raise UnreadableAnswerError(str(error)) from error
+    except msgspec.ValidationError:  # which may repeat what was said
+        raise UnreadableAnswerError from None
 
 
 def _answer(told: _Told) -> BankAnswer:
@@ -253,7 +269,6 @@ class HttpBank:
                     error.service,
                     error.status,
                     code=error.code,
-                    body=error.body,
                     retry_after_s=error.retry_after_s,
                     transient=True,
                 ) from error
@@ -263,20 +278,19 @@ class HttpBank:
     def _movement(self, answer: Answer, movement_id: UUID) -> BankAnswer:
         told = self._decoded(answer, _Told)
         if told.movement_id != movement_id:
-            raise self._senseless(answer, f"it is about another movement, {told.movement_id}")
+            raise self._senseless(answer, "it is about another movement")
         return _answer(told)
 
     def _decoded(self, answer: Answer, shape: type[T]) -> T:
         try:
             return msgspec.json.decode(answer.body, type=shape)
-        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-            raise self._senseless(answer, str(error)) from error
+        except (msgspec.MsgspecError, UnicodeDecodeError):  # which may repeat some of the answer
+            raise self._senseless(answer, "it is not as was agreed") from None
 
     def _senseless(self, answer: Answer, problem: str) -> BadResponseError:
         return BadResponseError(
             self._client.service,
             answer.status,
-            body=answer.body,
             problem=problem,
             transient=True,
             outcome_unknown=True,

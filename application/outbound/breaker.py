@@ -13,6 +13,9 @@ from application.outbound.breaker_sharing import SharedMemory
 from application.outbound.errors import CircuitOpenError
 from application.outbound.health import ServiceHealth
 
+_MANY = 100
+"""Beyond so many services, those that are idle are forgotten: anybody may have endpoints."""
+
 _FRESH_S = 0.5
 """What others know of a service that works is looked up so often at most."""
 
@@ -77,6 +80,11 @@ class Breaker:
         now = self._clock()
         self._change(lambda memory: note(memory, self._figures, now, trial, works, error))
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether another breaker in its place would do the same."""
+        return self._memory.is_idle(self._figures, self._clock())
+
     def health(self) -> ServiceHealth:
         """How this process last saw it."""
         memory = self._memory
@@ -137,6 +145,7 @@ class Breakers:
             breaker = self._breakers.get(service)
             is_new = breaker is None
             if breaker is None:
+                self._forget_idle()
                 breaker = Breaker(service, figures, self._shared, self._on_change, self._clock)
                 self._breakers[service] = breaker
         if is_new:
@@ -149,6 +158,10 @@ class Breakers:
         with self._lock:
             breakers = list(self._breakers.values())
         return sorted((each.health() for each in breakers), key=lambda health: health.service)
+
+    def _forget_idle(self) -> None:
+        if len(self._breakers) >= _MANY:
+            self._breakers = {name: one for name, one in self._breakers.items() if not one.is_idle}
 
     def close(self) -> None:
         """Let go of the connections to Redis."""

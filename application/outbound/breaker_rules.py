@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 from msgspec.structs import replace
 
 State = Literal["closed", "open", "half_open"]
+
+At = Annotated[float, Meta(ge=0, le=32_503_680_000)]
+"""Seconds since the epoch, up to the year 3000."""
+Count = Annotated[int, Meta(ge=0, le=1_000_000)]
 
 
 class Figures(Struct, frozen=True):
@@ -25,7 +29,12 @@ FIGURES = {
     "bank": Figures(failures=5, window_s=60.0, open_s=30.0),
     "payments": Figures(failures=3, window_s=45.0, open_s=60.0),
     "notifications": Figures(failures=10, window_s=30.0, open_s=15.0),
+    # One delivery of an owner at a time: with many endpoints that are silent, each fails now and then.
+    "webhooks": Figures(failures=5, window_s=600.0, open_s=60.0),
 }
+
+FORGOTTEN_S = 3600.0
+"""After so long without news it says little of a service that it once failed."""
 
 TRIAL_LIMIT_S = 60.0
 """A trial that nobody has ended by then is taken to be gone, with the process that made it."""
@@ -41,14 +50,20 @@ class Memory(Struct, frozen=True):
     """
 
     state: State = "closed"
-    failures: tuple[float, ...] = ()
-    failed: int = 0
-    opened_at: float = 0.0
-    successes: int = 0
-    trial: str = ""
-    trial_until: float = 0.0
-    changed_at: float = 0.0
-    error: str = ""
+    failures: Annotated[tuple[At, ...], Meta(max_length=10_000)] = ()
+    failed: Count = 0
+    opened_at: At = 0.0
+    successes: Count = 0
+    trial: Annotated[str, Meta(max_length=100)] = ""
+    trial_until: At = 0.0
+    changed_at: At = 0.0
+    error: Annotated[str, Meta(max_length=10_000)] = ""
+
+    def is_idle(self, figures: Figures, now: float) -> bool:
+        """Whether little would be lost if it were forgotten."""
+        if self.state == "closed":
+            return not any(0 <= now - at < figures.window_s for at in self.failures)
+        return now - self.changed_at > FORGOTTEN_S
 
     def wait_s(self, figures: Figures, now: float) -> float:
         """After how long it makes sense to ask again."""

@@ -7,18 +7,18 @@ import time
 from collections.abc import Callable
 
 import msgspec
-from redis import ConnectionError, Redis, RedisError, WatchError
+from redis import ConnectionError, Redis, RedisError, ResponseError, WatchError
 from redis.backoff import NoBackoff
+from redis.client import Pipeline
 from redis.retry import Retry
 
-from application.outbound.breaker_rules import Memory
+from application.outbound.breaker_rules import FORGOTTEN_S, Memory
 
 _log = logging.getLogger("daybook.outbound")
 
 _PATIENCE_S = 0.25
 _LEFT_ALONE_S = 5.0
 """Redis that did not answer is not asked for so long."""
-_KEPT_S = 3600
 _TRIES = 10
 
 
@@ -56,12 +56,12 @@ class SharedMemory:
         with self._redis.pipeline() as pipe:
             for _ in range(_TRIES):
                 pipe.watch(key)  # type: ignore[no-untyped-call]
-                before = _read(pipe.get(key)) or known
+                before = _kept(pipe, key) or known
                 after = change(before)
                 if after == before:
                     return after
                 pipe.multi()
-                pipe.set(key, msgspec.json.encode(after), ex=_KEPT_S)
+                pipe.set(key, msgspec.json.encode(after), ex=int(FORGOTTEN_S))
                 try:
                     pipe.execute()
                 except WatchError:
@@ -74,10 +74,12 @@ class SharedMemory:
         self._redis.close()
 
 
-def _read(kept: object) -> Memory | None:
-    if not isinstance(kept, bytes):
-        return None
+def _kept(pipe: Pipeline, key: str) -> Memory | None:
+    """None for what is no memory, whoever wrote it: another version of Daybook, or somebody else."""
     try:
-        return msgspec.json.decode(kept, type=Memory)
-    except msgspec.MsgspecError:  # of another version of Daybook
+        kept = pipe.get(key)
+        return msgspec.json.decode(kept, type=Memory) if isinstance(kept, bytes) else None
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return None
+    except ResponseError:  # the key has something else than a string
         return None

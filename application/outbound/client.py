@@ -20,6 +20,7 @@ from application.outbound.errors import (
     ConnectionFailedError,
     OutboundError,
     TimedOutError,
+    is_code,
 )
 from application.outbound.transport import Guard, Transport
 
@@ -166,20 +167,21 @@ class Client:
                     response.close()
         except httpcore2.TimeoutException as error:
             raise TimedOutError(self.service, sent=not isinstance(error, _NOT_SENT)) from error
-        except (httpcore2.NetworkError, httpcore2.ProtocolError) as error:
+        except httpcore2.NetworkError as error:
             sent = not isinstance(error, _NOT_SENT)
-            raise ConnectionFailedError(self.service, _why(error), sent=sent) from error
+            raise ConnectionFailedError(
+                self.service, str(error) or _why(error), sent=sent
+            ) from error
         except httpx2.DecodingError as error:
-            raise self._unreadable(response, _why(error)) from error
-        except httpx2.HTTPError as error:
-            raise ConnectionFailedError(self.service, _why(error), sent=True) from error
+            raise self._unreadable(response, _why(error)) from None
+        except (httpcore2.ProtocolError, httpx2.HTTPError) as error:
+            raise ConnectionFailedError(self.service, _why(error), sent=True) from None
         if response.is_success:
             return Answer(response.status_code, dict(response.headers), body)
         raise BadResponseError(
             self.service,
             response.status_code,
             code=_code(body),
-            body=body,
             retry_after_s=_retry_after_s(response.headers.get("retry-after", "")),
         )
 
@@ -213,20 +215,20 @@ def _is_the_services_fault(error: OutboundError) -> bool:
 
 
 def _why(error: Exception) -> str:
-    return str(error) or type(error).__name__
+    """Without the error's own words, which may repeat some of the answer."""
+    return type(error).__name__
 
 
 def _code(body: bytes) -> str:
-    """The word for what is wrong, where services usually put it."""
+    """The code for what is wrong, where services usually put it; empty for free text."""
     try:
         told: Any = msgspec.json.decode(body)
     except (msgspec.MsgspecError, UnicodeDecodeError):
         return ""
     for place in (told.get("error"), told) if isinstance(told, dict) else ():
-        if isinstance(place, str):
-            return place[:100]
-        if isinstance(place, dict) and isinstance(place.get("code"), str):
-            return str(place["code"])[:100]
+        word = place.get("code") if isinstance(place, dict) else place
+        if isinstance(word, str) and is_code(word):
+            return word
     return ""
 
 

@@ -2,6 +2,18 @@
 
 from __future__ import annotations
 
+import re
+
+UNKNOWN_CODE = "bank_api_error"
+"""Of an error that the other side gives no code for, or only free text."""
+
+_CODE = re.compile("[a-z][a-z0-9_]{0,59}")
+
+
+def is_code(word: str) -> bool:
+    """Whether this is a code, which may be kept and shown; free text may name people and accounts."""
+    return _CODE.fullmatch(word) is not None
+
 
 class OutboundError(Exception):
     """A call that did not end well; the message is a sentence for the person who looks at it.
@@ -55,7 +67,8 @@ class TimedOutError(OutboundError):
 
 
 class BadResponseError(OutboundError):
-    """An answer that is not the one hoped for. `code` is the other side's own word for it, or empty."""
+    """An answer that is not the one hoped for. `code` is the other side's own word for it, or empty;
+    nothing else of the answer is in here."""
 
     def __init__(
         self,
@@ -63,7 +76,6 @@ class BadResponseError(OutboundError):
         status: int,
         *,
         code: str = "",
-        body: bytes = b"",
         retry_after_s: float | None = None,
         transient: bool | None = None,
         outcome_unknown: bool | None = None,
@@ -73,7 +85,7 @@ class BadResponseError(OutboundError):
         super().__init__(
             service,
             f"{service} answered {status}{word}" + (f": {problem}" if problem else ""),
-            reason=code or "bank_api_error",
+            reason=code or UNKNOWN_CODE,
             outcome_unknown=status >= 500 and status not in _DID_NOTHING
             if outcome_unknown is None
             else outcome_unknown,
@@ -82,7 +94,6 @@ class BadResponseError(OutboundError):
         )
         self.status = status
         self.code = code
-        self.body = body
 
 
 _LATER = frozenset({408, 425, 429})

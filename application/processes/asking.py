@@ -11,13 +11,11 @@ from application.processes.reading import correlation_of
 from domain import movements
 from domain.events import Recorded
 
-INSTRUCT, CANCEL = "bank.instruct", "bank.cancel"
-"""Kinds of jobs; payload {movement_id}, and why it is called off."""
+INSTRUCT, CANCEL, LOOK = "bank.instruct", "bank.cancel", "bank.look"
+"""Kinds of jobs; payload {movement_id}. `bank.cancel` says why. `bank.look` looks what has become of a
+movement, in case that nobody tells."""
 
 QUEUE = "banking"
-
-TIMEOUT = "timeout"
-"""The reason of what is called off because the bank did not answer in time."""
 
 PATIENCE = timedelta(days=5)
 """Banks may take this long. More than the three working days of a slow SEPA direct debit, weekend
@@ -49,8 +47,13 @@ def instruct(process: str, event: Recorded, movement_id: UUID) -> NewJob:
 
 def call_off(process: str, event: Recorded) -> NewJob:
     """Has a bank asked to forget a movement that it has not carried out in time."""
-    payload = {"movement_id": str(event.stream_id), "reason": TIMEOUT}
+    payload = {"movement_id": str(event.stream_id), "reason": movements.TIMEOUT}
     return _job(process, event, CANCEL, payload, priority=3)
+
+
+def look_after_all(process: str, event: Recorded) -> NewJob:
+    """Has a bank asked what became of a movement that an operator has written off."""
+    return _job(process, event, LOOK, {"movement_id": str(event.stream_id)}, priority=8)
 
 
 def _job(

@@ -5,7 +5,9 @@ from __future__ import annotations
 from datetime import timedelta
 from uuid import UUID
 
-from application.processes.asking import PATIENCE, TOPICS, call_off, instruct
+from msgspec.structs import replace
+
+from application.processes.asking import PATIENCE, TOPICS, call_off, instruct, look_after_all
 from application.processes.definitions import Process, Reaction
 from domain import movements
 from domain.bank_transfers import (
@@ -54,11 +56,12 @@ def react(event: Recorded, patience: timedelta) -> Reaction | None:
             return Reaction(jobs=(call_off(NAME, event),))
         case movements.Settled(flow_id=id_):
             return _heard(event, BookBankTransfer(id_))
-        case (
-            movements.Failed(flow_id=id_, reason=reason)
-            | movements.Cancelled(flow_id=id_, reason=reason)
-        ):
+        case movements.Failed(flow_id=id_, reason=reason):
             return _heard(event, FailBankTransfer(id_, reason))
+        case movements.Cancelled(flow_id=id_, reason=reason, written_off=written_off):
+            # Nobody knows for sure: what the bank says after all is booked.
+            looks = (look_after_all(NAME, event),) if written_off else ()
+            return replace(_heard(event, FailBankTransfer(id_, reason)), jobs=looks)
         case movements.Returned(flow_id=id_, reason=reason):
             return _heard(event, ReturnBankTransfer(id_, reason))
         case movements.Unresolved(flow_id=id_, reason=reason):

@@ -19,6 +19,7 @@ from application.ledger import (
     Submission,
     WriteFailedError,
 )
+from application.ledger.outcomes import Step
 from application.processes.definitions import Process
 from application.processes.follower import as_defect, step_of
 from domain.provenance import Provenance
@@ -53,16 +54,26 @@ def due(conn: Connection[Any], names: Mapping[str, Process]) -> list[Due]:
 def fire(ledger: Ledger, process: Process, one: Due) -> None:
     """Do what a deadline asks for, in the transaction that removes it. When another worker was faster,
     nothing. Raises as `Ledger.submit` does."""
-    assert process.on_deadline is not None, "only who reacts to them sets deadlines"
-    reaction = process.on_deadline(one.key, one.deadline)
-    step = step_of(process, one.key, reaction, 0, 0, 0, f"deadline {one.deadline}")
-    commands = () if reaction.command is None else (reaction.command,)
-    origin = Provenance(actor=f"process:{process.name}", causation_id="deadline")
-    submission = Submission(commands, origin, step=replace(step, fired=one.deadline))
     try:
-        _submit(ledger, submission)
+        _submit(ledger, _submission(process, one))
     except Refusal as refusal:
         _log.debug("deadline %s of %s is gone: %s", one.deadline, one.key, refusal)
+
+
+def _submission(process: Process, one: Due) -> Submission:
+    """What a process makes of a deadline, ready to be written; a defect of its own is written too."""
+    assert process.on_deadline is not None, "only who reacts to them sets deadlines"
+    name = f"deadline {one.deadline}"
+    origin = Provenance(actor=f"process:{process.name}", causation_id="deadline")
+    try:
+        reaction = process.on_deadline(one.key, one.deadline)
+    except Exception as error:  # noqa: BLE001 - one flow's defect is no other's
+        _log.exception("process %s is stuck with the %s of %s", process.name, name, one.key)
+        step = Step(process.name, 0, 0, one.key, step=name, fired=one.deadline)
+        return as_defect(Submission((), origin, step=step), error)
+    step = step_of(process, one.key, reaction, 0, 0, 0, name)
+    commands = () if reaction.command is None else (reaction.command,)
+    return Submission(commands, origin, step=replace(step, fired=one.deadline))
 
 
 def _submit(ledger: Ledger, submission: Submission) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Sequence
 from concurrent.futures import Future
 from typing import Any
@@ -41,12 +42,29 @@ _SAVE_EVERY = 1_000
 _LOCKS = 0x5052  # "PR"
 _MAX_WAIT_S = 5.0
 
+HANGS_S = 30.0
+"""Nobody who is well stands still for so long with news before him."""
+
+_PROGRESS = """
+SELECT coalesce((SELECT position FROM process_checkpoints WHERE name = %s), 0), position
+  FROM ledger_head
+"""
+_END_HOLDER = """
+SELECT pg_terminate_backend(pid) FROM pg_locks
+ WHERE locktype = 'advisory' AND granted AND objsubid = 2 AND pid <> pg_backend_pid()
+   AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+   AND classid::bigint = %s AND objid::bigint = hashtext(%s)::bigint & 4294967295
+"""
+
 
 class Follower:
     """Drives one process from one thread. Any number may run, anywhere: one of them works (it holds a
     lock of the database's), the others stand by."""
 
-    def __init__(self, conninfo: str, ledger: Ledger, process: Process) -> None:
+    def __init__(
+        self, conninfo: str, ledger: Ledger, process: Process, *, hangs_s: float = HANGS_S
+    ) -> None:
+        self._hangs_s = hangs_s
         self._conninfo = conninfo
         self._ledger = ledger
         self._process = process
@@ -79,11 +97,10 @@ class Follower:
 
     def _run_connected(self, conn: Connection[Any], stop: threading.Event) -> None:
         conn.execute(f"LISTEN {LOG_CHANNEL}".encode())
-        while not stop.is_set() and not self._is_ours(conn):
-            stop.wait(_IDLE_S)
+        self._stand_by(conn, stop)
         if stop.is_set():
             return
-        self._position = self._saved = _checkpoint(conn, self._process.name)
+        self.resume(conn)
         while not stop.is_set():
             has_worked = self.work(conn)
             if not has_worked:
@@ -91,11 +108,34 @@ class Follower:
                 for _ in conn.notifies(timeout=_IDLE_S, stop_after=1):
                     pass
 
+    def _stand_by(self, conn: Connection[Any], stop: threading.Event) -> None:
+        """Wait until nobody else drives it. Who does and has not moved for long, though there is what to
+        see, hangs or has lost its machine: its session is ended, and its writes are fenced off by the
+        checkpoint."""
+        seen, since = -1, time.monotonic()
+        while not stop.is_set() and not self._is_ours(conn):
+            row = conn.execute(_PROGRESS, (self._process.name,)).fetchone()
+            position, head = row or (0, 0)
+            if position != seen or position == head:
+                seen, since = position, time.monotonic()
+            elif time.monotonic() - since > self._hangs_s:
+                ended = conn.execute(_END_HOLDER, (_LOCKS, self._process.name)).rowcount
+                _log.warning(
+                    "process %s stood still for %.0f s: ended %d sessions that held it",
+                    self._process.name, self._hangs_s, ended,
+                )  # fmt: skip
+                since = time.monotonic()
+            stop.wait(_IDLE_S)
+
     def _is_ours(self, conn: Connection[Any]) -> bool:
         row = conn.execute(
             "SELECT pg_try_advisory_lock(%s, hashtext(%s))", (_LOCKS, self._process.name)
         ).fetchone()
         return row is not None and row[0]
+
+    def resume(self, conn: Connection[Any]) -> None:
+        """Go on from the checkpoint."""
+        self._position = self._saved = _checkpoint(conn, self._process.name)
 
     def work(self, conn: Connection[Any]) -> bool:
         """React to what has come; answers whether there was any of it."""

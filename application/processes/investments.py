@@ -5,7 +5,9 @@ from __future__ import annotations
 from datetime import timedelta
 from uuid import UUID
 
-from application.processes.asking import PATIENCE, TOPICS, call_off, instruct
+from msgspec.structs import replace
+
+from application.processes.asking import PATIENCE, TOPICS, call_off, instruct, look_after_all
 from application.processes.definitions import Process, Reaction
 from domain import movements
 from domain.events import Recorded
@@ -60,8 +62,10 @@ def react(event: Recorded, patience: timedelta) -> Reaction | None:
             return _heard(event, BookLeg(id_, leg))
         case movements.Failed(flow_id=id_, kind=leg, reason=reason):
             return _heard(event, FailLeg(id_, leg, reason))
-        case movements.Cancelled(flow_id=id_, kind=leg, reason=reason):
-            return _heard(event, FailLeg(id_, leg, reason))
+        case movements.Cancelled(flow_id=id_, kind=leg, reason=reason, written_off=written_off):
+            # Nobody knows for sure: what the bank says after all is booked.
+            looks = (look_after_all(NAME, event),) if written_off else ()
+            return replace(_heard(event, FailLeg(id_, leg, reason)), jobs=looks)
         case movements.Returned(flow_id=id_, kind=leg, reason=reason):
             return _heard(event, ReturnLeg(id_, leg, reason))
         case movements.Unresolved(flow_id=id_, kind=leg, reason=reason):

@@ -202,8 +202,8 @@ def _drain(conn: Connection[Any], ledger: Ledger, process: Process, key: UUID) -
     while (position := _next_in_inbox(conn, process, key)) is not None:
         event = read_event(conn, position)
         ledger.submit_and_wait(reaction_to(process, key, event, 0, 0, from_inbox=True))
-        if _is_parked(conn, process, key):
-            return
+        if _next_in_inbox(conn, process, key) == position:
+            return  # it is stuck again
 
 
 def _note(ledger: Ledger, process: Process, key: UUID, what: str, actor: str) -> None:
@@ -241,14 +241,6 @@ def _require_stuck(conn: Connection[Any], process: Process, key: UUID) -> int | 
     if status != "stuck":
         raise Refusal("process_not_stuck", process=process.name, key=key, status=status)
     return None if stuck_at is None else int(stuck_at)
-
-
-def _is_parked(conn: Connection[Any], process: Process, key: UUID) -> bool:
-    row = conn.execute(
-        "SELECT stuck_at IS NOT NULL FROM processes WHERE name = %s AND key = %s",
-        (process.name, key),
-    ).fetchone()
-    return row is not None and bool(row[0])
 
 
 def _next_in_inbox(conn: Connection[Any], process: Process, key: UUID) -> int | None:

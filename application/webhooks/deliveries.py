@@ -15,7 +15,8 @@ from application.jobs.outbox import put_async
 
 DELIVER = "webhook.deliver"
 """The kind of the job that each delivery has; the job has the delivery's id."""
-QUEUE = "notifications"
+QUEUE = "webhooks"
+"""Of their own: others' servers that are silent hold up no mail."""
 
 MOST_REPLAYED = 500
 """In one request; the next one goes on after them."""
@@ -187,6 +188,42 @@ async def replay(
             ],
         )
     return [id_ for id_, _ in made]
+
+
+class ReplayUnderWayError(Exception):
+    """Messages that were sent to the endpoint again are still tried."""
+
+
+async def replay_since(
+    conn: AsyncConnection[Any],
+    endpoint_id: UUID,
+    since: datetime,
+    correlation_id: str,
+    *,
+    only_failed: bool,
+) -> tuple[list[UUID], datetime | None]:
+    """Replay what `over_since` finds: the new deliveries, and where the next replay begins when there is
+    more. Raises `ReplayUnderWayError`: one after the other, or a few requests would make any number."""
+    async with conn.transaction():
+        await conn.execute(
+            "SELECT FROM webhook_endpoints WHERE id = %s FOR NO KEY UPDATE", (endpoint_id,)
+        )
+        cursor = await conn.execute(_REPLAYED, (endpoint_id,))
+        if await cursor.fetchone() is not None:
+            raise ReplayUnderWayError
+        found = await over_since(
+            conn, endpoint_id, since, only_failed=only_failed, limit=MOST_REPLAYED + 1
+        )
+        made = await replay(conn, found[:MOST_REPLAYED], correlation_id)
+    later = found[MOST_REPLAYED].created_at if len(found) > MOST_REPLAYED else None
+    return made, later
+
+
+_REPLAYED = (
+    "SELECT FROM webhook_deliveries AS d JOIN jobs AS j ON j.id = d.id"
+    " WHERE d.endpoint_id = %s AND d.replays IS NOT NULL AND j.status IN ('waiting', 'running')"
+    " LIMIT 1"
+)
 
 
 async def over_since(

@@ -41,6 +41,7 @@ WAITS_S = (5.0, 300.0, 1_800.0, 7_200.0, 18_000.0, 36_000.0, 50_400.0, 72_000.0,
 
 SLOW_DOWN = frozenset({429, 502, 504})
 """Who answers this has too much to do already."""
+_BUSY_WAIT_S = 0.5
 _LEAST_WAIT_S = 60.0
 _MOST_WAIT_S = 86_400.0
 
@@ -64,6 +65,7 @@ class _Due(NamedTuple):
     """A delivery, with what it takes to make it."""
 
     endpoint_id: UUID
+    owner_id: UUID
     message_id: str
     body: str
     status: str
@@ -86,7 +88,7 @@ SELECT e.id FROM webhook_endpoints AS e LEFT JOIN user_access AS a ON a.user_id 
 """
 
 _DUE = f"""
-SELECT d.endpoint_id, d.message_id, d.body, d.status, e.url,
+SELECT d.endpoint_id, e.owner_id, d.message_id, d.body, d.status, e.url,
        e.status = 'enabled' AND {_ALLOWED}, e.secret, e.old_secret, e.old_secret_until
   FROM webhook_deliveries AS d JOIN webhook_endpoints AS e ON e.id = d.endpoint_id
   LEFT JOIN user_access AS a ON a.user_id = e.owner_id
@@ -97,6 +99,8 @@ SELECT d.endpoint_id, d.message_id, d.body, d.status, e.url,
 class Deliverer:
     """Handles the jobs; several threads may at once. `connect` gives connections in autocommit mode.
 
+    Of one owner's deliveries one is under way at a time: who has many endpoints that are silent waits for
+    them alone.
     Each endpoint has a breaker of its own: at a host that many share, nobody's broken endpoint is the
     others' loss.
     """
@@ -158,18 +162,19 @@ class Deliverer:
     def deliver(self, job: Job, ctx: object) -> dict[str, Any]:
         """One try. Raises `NotDeliveredError` when there should be another."""
         delivery_id = UUID(job.payload["delivery_id"])
-        with self._connect() as conn:
-            due = _due(conn, delivery_id)
-        if due is None or due.status == "delivered":
-            return {"status": "gone" if due is None else "delivered"}
-        if not due.is_wanted:
-            with self._connect() as conn:
-                _close(conn, delivery_id, "the endpoint is disabled")
-            return {"status": "failed", "why": "the endpoint is disabled"}
-        now, body = self._clock(), due.body.encode()
-        signed = headers_for(self._secrets_of(due, now), due.message_id, now, body)
-        answered = self._posted(due, {**_HEADERS, **signed}, body)
         with self._connect() as conn, conn.transaction():
+            due = _due(conn, delivery_id)
+            if due is None or due.status == "delivered":
+                return {"status": "gone" if due is None else "delivered"}
+            if not due.is_wanted:
+                _close(conn, delivery_id, "the endpoint is disabled")
+                return {"status": "failed", "why": "the endpoint is disabled"}
+            # Given back with the transaction, whatever ends it.
+            if not _has_turn(conn, due.owner_id):
+                raise Again(_BUSY_WAIT_S, has_not_tried=True)
+            now, body = self._clock(), due.body.encode()
+            signed = headers_for(self._secrets_of(due, now), due.message_id, now, body)
+            answered = self._posted(due, {**_HEADERS, **signed}, body)
             _note(conn, delivery_id, answered, self._clock())
             if answered.status == 410:
                 endpoints.disable_sync(conn, due.endpoint_id, "it answered 410 Gone")
@@ -199,7 +204,7 @@ class Deliverer:
         try:
             permit = self._breakers.of(f"webhooks:{due.endpoint_id}").ask()
         except CircuitOpenError as error:
-            raise Again(error.retry_after_s or _LEAST_WAIT_S) from None
+            raise Again(error.retry_after_s or _LEAST_WAIT_S, has_not_tried=True) from None
         try:
             answered = self._post(due.url, headers, body)
         except BaseException:  # also an interrupt, for which the endpoint can do nothing
@@ -251,6 +256,14 @@ def _wanting(conn: Connection[Any], type_: str, owner_ids: Sequence[UUID]) -> li
 def _due(conn: Connection[Any], delivery_id: UUID) -> _Due | None:
     with conn.cursor(row_factory=args_row(_Due)) as cursor:
         return cursor.execute(_DUE, (delivery_id,)).fetchone()
+
+
+def _has_turn(conn: Connection[Any], owner_id: UUID) -> bool:
+    """Whether no other delivery of this owner is under way; none is until the transaction ends."""
+    row = conn.execute(
+        "SELECT pg_try_advisory_xact_lock(hashtextextended(%s, 0))", (f"delivery:{owner_id}",)
+    ).fetchone()
+    return row is not None and bool(row[0])
 
 
 def _note(conn: Connection[Any], delivery_id: UUID, answered: Answered, now: datetime) -> None:

@@ -12,7 +12,7 @@ from msgspec import Struct
 from application.outbound.transport import Transport
 from application.webhooks.addresses import AddressError, Allowed, check_address, check_url
 
-LIMIT_S = 15.0
+LIMIT_S = 5.0
 """For all of it: connecting, sending, and waiting for the head of the answer."""
 
 

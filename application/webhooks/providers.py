@@ -6,12 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from application.outbound.bank import UnreadableAnswerError, answer_of
-from application.webhooks.incoming import MessageError, Provider, Told, is_word
+from application.webhooks.incoming import MessageError, Provider, Told
 from domain.movements import ReportMovement
-from domain.texts import MAX_DESCRIPTION
 
 _BANK_FIELDS = ("movement_id", "status", "sequence")
-_MAX_SEQUENCE = 2**31
 
 
 def providers(bank_secrets: Sequence[str]) -> Mapping[str, Provider]:
@@ -33,11 +31,6 @@ def read_bank(type_: str, data: Mapping[str, Any]) -> Told:
         answer = answer_of(data)
     except UnreadableAnswerError:
         raise MessageError("invalid_request", *_BANK_FIELDS) from None
-    words = (answer.bank_reference, answer.reason)
-    if not all(is_word(word, MAX_DESCRIPTION) for word in words) or not (
-        0 <= answer.sequence <= _MAX_SEQUENCE
-    ):
-        raise MessageError("invalid_request", "bank_reference", "reason", "sequence")
     report = ReportMovement(
         answer.movement_id, answer.status, answer.bank_reference, answer.reason, answer.sequence
     )

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from uuid import UUID
 
-from domain import movements
+from domain import accounts, movements
 from domain.accounts import Account
 from domain.bank_transfers.commands import (
     BookBankTransfer,
@@ -43,7 +43,7 @@ from domain.bank_transfers.state import (
 )
 from domain.events import Event
 from domain.house import HouseType, house_account
-from domain.movements import Direction, Movement, derived_id
+from domain.movements import CONTRADICTED, Direction, Movement, derived_id
 from domain.ownership import is_within_reach
 from domain.refusals import Refusal
 from domain.sheets import Lookup, Sheet
@@ -85,8 +85,13 @@ def decide(command: Command, lookup: Lookup, now: datetime) -> Decided:
     match command:
         case CancelBankTransfer():
             work.cancel(command)
+        case ReturnBankTransfer(reason=reason) if there.is_closed:
+            work.call_somebody("return", reason)
+        case BookBankTransfer() if there.is_closed:
+            work.call_somebody(there.requested.kind, CONTRADICTED)
         case BookBankTransfer() | FailBankTransfer() | ReturnBankTransfer():
-            work.catch_up()
+            if not there.is_closed:
+                work.catch_up()
         case DoubtBankTransfer(reason=reason):
             work.doubt(reason)
         case RetryBankTransfer():
@@ -110,7 +115,7 @@ def is_same_request(there: BankTransfer, command: RequestBankTransfer) -> bool:
 
 def _request(command: RequestBankTransfer, lookup: Lookup, now: datetime) -> Decided:
     """Refuses: `negative_amount`, `account_not_found`, `invalid_account_type` (the house's own),
-    `currency_mismatch`; a withdrawal also by the account's status and funds."""
+    `currency_mismatch`, and by the account's status; a withdrawal also by its funds."""
     if command.amount <= 0:
         raise Refusal("negative_amount")
     account = lookup(command.account_id)
@@ -120,6 +125,8 @@ def _request(command: RequestBankTransfer, lookup: Lookup, now: datetime) -> Dec
         raise Refusal("invalid_account_type", type=account.type)
     if account.currency != command.currency:
         raise Refusal("currency_mismatch", requested=command.currency, account=account.currency)
+    if command.kind == "deposit":
+        accounts.check_credit(account, command.amount)
     sheet, id_ = Sheet(lookup, now), command.bank_transfer_id
     sheet.add(
         id_,
@@ -191,7 +198,7 @@ class _Work:
                 refused = refusal.reason
         self._tidy()
         if refused:
-            self._call_somebody(self._asked.kind if has_moved else "return", refused)
+            self.call_somebody(self._asked.kind if has_moved else "return", refused)
         elif has_moved:
             self._complete()
         elif self._movement.status in movements.OVER:
@@ -202,7 +209,7 @@ class _Work:
     def doubt(self, reason: str) -> None:
         """Nothing is undone that may have happened."""
         if self._there.status == "pending" and self._movement.status not in movements.OVER:
-            self._call_somebody(self._asked.kind, reason)
+            self.call_somebody(self._asked.kind, reason)
 
     def retry(self) -> None:
         """Refuses `nothing_to_retry` when there is nothing that another attempt could change."""
@@ -213,15 +220,26 @@ class _Work:
             raise Refusal("nothing_to_retry", bank_transfer_id=there.id, status=there.status)
 
     def compensate(self, reason: str) -> None:
-        """Refuses `nothing_to_undo` unless it waits for an operator and nothing has moved. What the bank
-        has not answered is taken not to happen: the operator knows."""
-        there = self._there
-        has_moved = there.bank_id or there.customer_id or self._movement.status == "completed"
-        if there.status != "needs_operator" or has_moved:
+        """What the bank has not answered is taken not to happen: the operator knows. Money that has moved
+        and cannot be booked stays in the suspense account, for the operator to hand it out.
+
+        Refuses `nothing_to_undo` unless it waits for an operator; `bank_has_it`.
+        """
+        there, movement = self._there, self._movement
+        why = reason or there.reason
+        if there.status != "needs_operator":
             raise Refusal("nothing_to_undo", bank_transfer_id=there.id, status=there.status)
-        if self._movement.status == "initiated":
-            self._call_off(reason or there.reason)
-        self._fail(self._asked.kind, reason or there.reason)
+        is_unheard = movement.status == "completed" and not there.bank_id
+        if is_unheard or (movement.status == "returned" and there.bank_id):
+            # The bank's doing is booked before anything is undone.
+            raise Refusal("nothing_to_undo", bank_transfer_id=there.id, status=there.status)
+        if movement.status not in movements.OVER:
+            self.sheet.add(movement.id, movements.write_off(movement, why))
+        if there.bank_id or there.customer_id or there.suspense:
+            self._let_go(why)
+            self._note(FailedEvent(self._asked.kind, why, is_closed=True))
+        else:
+            self._fail(self._asked.kind, why)
 
     def _sides(self) -> tuple[Side, Side]:
         """In the order in which the money goes."""
@@ -290,7 +308,7 @@ class _Work:
         """Refuses `already_sent`: then only the bank can call it off."""
         self.sheet.add(self._movement.id, movements.call_off(self._movement, reason))
 
-    def _call_somebody(self, step: str, reason: str) -> None:
+    def call_somebody(self, step: str, reason: str) -> None:
         there = self._there
         if (there.status, there.step, there.reason) != ("needs_operator", step, reason):
             self._note(NeedsOperator(step, reason, there.place))

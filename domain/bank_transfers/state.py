@@ -101,11 +101,13 @@ class ReturnedEvent(Event, frozen=True):
 
 
 class FailedEvent(Event, frozen=True):
-    """It is over: nothing has moved."""
+    """It is over: nothing has moved. `is_closed`: an operator has said so, and hands out what is left of it
+    in the suspense account."""
 
     topic: ClassVar[str] = "bank_transfer.failed"
     step: str
     reason: str
+    is_closed: bool = False
 
 
 class Resumed(Event, frozen=True):
@@ -153,6 +155,7 @@ class BankTransfer(Struct, frozen=True):
     suspense: int = 0
     step: str = ""
     reason: str = ""
+    is_closed: bool = False
 
     @property
     def place(self) -> Place:
@@ -186,8 +189,10 @@ def evolve(transfer: BankTransfer | None, event: Event, stream_id: UUID) -> Bank
             return replace(t, status="completed", step="", reason="")
         case ReturnedEvent(reason=reason):
             return replace(t, status="returned", is_held=False, step="", reason=reason)
-        case FailedEvent(step=step, reason=reason):
-            return replace(t, status="failed", is_held=False, step=step, reason=reason)
+        case FailedEvent(step=step, reason=reason, is_closed=is_closed):
+            return replace(
+                t, status="failed", is_held=False, step=step, reason=reason, is_closed=is_closed
+            )
         case Resumed():
             return replace(t, status="pending")
     assert isinstance(event, NeedsOperator), event

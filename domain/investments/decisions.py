@@ -29,7 +29,7 @@ from domain.investments.commands import (
 )
 from domain.investments.state import Investment, Requested
 from domain.investments.work import Work
-from domain.movements import derived_id
+from domain.movements import CONTRADICTED, derived_id
 from domain.ownership import is_within_reach
 from domain.refusals import Refusal
 from domain.sheets import Lookup
@@ -71,8 +71,13 @@ def decide(command: Command, lookup: Lookup, now: datetime) -> Decided:
             _cancel(work, command)
         case HoldSource():
             _hold(work)
+        case ReturnLeg(leg=leg, reason=reason) if investment.is_closed:
+            work.call_somebody(leg, reason)
+        case BookLeg(leg=leg) if investment.is_closed:
+            work.call_somebody(leg, CONTRADICTED)
         case BookLeg() | FailLeg() | ReturnLeg():
-            work.catch_up()
+            if not investment.is_closed:
+                work.catch_up()
         case DoubtLeg(leg=leg, reason=reason):
             _doubt(work, leg, reason)
         case RetryInvestment():
@@ -93,13 +98,15 @@ def is_same_request(investment: Investment, command: RequestInvestment) -> bool:
 
 
 def _request(command: RequestInvestment, lookup: Lookup, now: datetime) -> Decided:
-    """Refuses: `negative_amount`, `account_not_found`, `fund_not_found`, `currency_mismatch`, and the
-    first of the fund's criteria that is not met."""
+    """Refuses: `negative_amount`, `account_not_found`, `invalid_account_type` (the house's own),
+    `fund_not_found`, `currency_mismatch`, and the first of the fund's criteria that is not met."""
     if command.amount <= 0:
         raise Refusal("negative_amount")
     source, fund = lookup(command.investor_account_id), lookup(command.fund_id)
     if not isinstance(source, Account) or not is_within_reach(source, command.owner_id):
         raise Refusal("account_not_found", account_id=command.investor_account_id)
+    if not source.has_floor:
+        raise Refusal("invalid_account_type", type=source.type)
     if not isinstance(fund, Fund):
         raise Refusal("fund_not_found", fund_id=command.fund_id)
     if source.currency != command.currency:
@@ -154,22 +161,38 @@ def _retry(work: Work) -> None:
     """Refuses `nothing_to_retry` when there is nothing that another attempt could change."""
     i = work.investment
     if i.status == "needs_operator":
-        work.catch_up(again=True)
+        work.catch_up(again=not work.is_behind())
     if not work.sheet.decided:
         raise Refusal("nothing_to_retry", investment_id=i.id, status=i.status)
 
 
 def _compensate(work: Work, reason: str) -> None:
-    """Refuses `nothing_to_undo` unless it waits for an operator with money that can go back, or before
-    any has moved. What the bank has not answered is taken not to happen: the operator knows."""
+    """What the bank has not answered is taken not to happen: the operator knows. Money that can go back
+    does. Money that cannot stays in the suspense account, for the operator to hand it out.
+
+    Refuses `nothing_to_undo` unless it waits for an operator, and while the bank has yet to say what
+    becomes of a leg that money depends on; `bank_has_it`.
+    """
     i = work.investment
-    is_open = i.status == "needs_operator" and not work.is_behind()
-    if is_open and i.left == 1 and not work.is_open("refund"):
-        work.begin_refund(i.step, reason or i.reason)
+    is_open, why = i.status == "needs_operator", reason or i.reason
+    if is_open and work.is_behind():
+        # The bank's doing is booked before anything is undone. Where that is refused, nothing can be.
+        work.catch_up()
+        if not work.sheet.decided and not any(map(work.is_open, i.legs)):
+            work.close(i.step, why)
+            return
+    elif is_open and i.left == 1 and not work.is_open("refund"):
+        work.write_off("deposit", why)
+        work.begin_refund(i.step, why)
+        return
     elif is_open and not (i.paid_in or i.paid_fund or i.paid_back):
-        work.fail(i.step, reason or i.reason)
-    else:
-        raise Refusal("nothing_to_undo", investment_id=i.id, status=i.status)
+        work.write_off("withdrawal", why)
+        work.fail(i.step, why)
+        return
+    elif is_open and not any(map(work.is_open, i.legs)):
+        work.close(i.step, why)
+        return
+    raise Refusal("nothing_to_undo", investment_id=i.id, status=i.status)
 
 
 def _ids(*ids: UUID | None) -> Iterator[UUID]:

@@ -121,12 +121,14 @@ class Resumed(Event, frozen=True):
 
 
 class FailedEvent(Event, frozen=True):
-    """It is over: all that was done is undone. `step` is what failed, and `reason` why."""
+    """It is over: all that was done is undone. `step` is what failed, and `reason` why. `is_closed`: an
+    operator has said so, and hands out what is left of it in the suspense account."""
 
     topic: ClassVar[str] = "investment.failed"
     step: str
     reason: str
     place: Place
+    is_closed: bool = False
 
 
 class NeedsOperator(Event, frozen=True):
@@ -173,6 +175,7 @@ class Investment(Struct, frozen=True):
     step: str = ""
     reason: str = ""
     undoing: tuple[str, str] | None = None
+    is_closed: bool = False
 
     @property
     def paid_in(self) -> bool:
@@ -274,9 +277,16 @@ def _turned(i: Investment, event: Event) -> Investment:
             return replace(i, status=f"{leg}_pending")
         case Completed():
             return replace(i, status="completed", seat="taken", step="", reason="")
-        case FailedEvent(step=step, reason=reason):
+        case FailedEvent(step=step, reason=reason, is_closed=is_closed):
+            seat: Seat = "taken" if is_closed and i.seat == "taken" else "released"
             return replace(
-                i, status="failed", seat="released", is_held=False, step=step, reason=reason
+                i,
+                status="failed",
+                seat=seat,
+                is_held=False,
+                step=step,
+                reason=reason,
+                is_closed=is_closed,
             )
     assert isinstance(event, NeedsOperator), event
     return replace(i, status="needs_operator", step=event.step, reason=event.reason)

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from uuid import UUID
 
-from domain import funds, movements
+from domain import accounts, funds, movements
 from domain.events import Event
 from domain.funds import Fund
 from domain.investments.state import (
@@ -31,13 +31,10 @@ from domain.investments.state import (
     Withdrawn,
     evolve,
 )
-from domain.movements import Direction, Movement, derived_id
+from domain.movements import CONTRADICTED, Direction, Movement, derived_id
 from domain.refusals import Refusal
 from domain.sheets import Lookup, Sheet
 from domain.transfers import PostTransfer
-
-CONTRADICTED = "settled_after_the_end"
-"""The reason when a bank has moved what was taken to be over."""
 
 REFUNDED_TWICE = "refunded_twice"
 
@@ -55,8 +52,9 @@ class Work:
         self._movements: dict[UUID, Movement] = {}
 
     def hold(self) -> None:
-        """Hold the investor's money. Refuses what the account refuses."""
+        """Hold the investor's money. Refuses what the account refuses, and the fund's."""
         i, asked = self.investment, self._asked
+        self._check_fund_account()
         hold_id = derived_id(i.id, "hold")
         self.sheet.post(
             PostTransfer(
@@ -173,25 +171,45 @@ class Work:
             self.fail("withdrawal", withdrawal.reason)
 
     def _go_on_with_money(self, *, again: bool) -> None:
-        i = self.investment
         deposit, refund = self._leg("deposit"), self._leg("refund")
         if refund is not None:
             if _is_open(refund):
-                if again:
-                    self._resume("refund", refund)
+                self._go_on_waiting("refund", refund, again=again)
             elif again:
                 self._instruct("refund", self._asked.investor_account_id)
             else:
                 self.call_somebody("refund", refund.reason)
         elif deposit is None:
-            if i.seat == "reserved":
-                self._instruct("deposit", self._asked.fund_account_id)
-            else:
-                self.call_somebody("withdrawal", CONTRADICTED)
+            self._begin_deposit()
         elif not _is_open(deposit):
             self.begin_refund("deposit", deposit.reason)
-        elif again:
-            self._resume("deposit", deposit)
+        else:
+            self._go_on_waiting("deposit", deposit, again=again)
+
+    def _go_on_waiting(self, leg: str, movement: Movement, *, again: bool) -> None:
+        """Money that has come back to be paid by a leg that is on its way waits for that, and nobody has
+        to see to it any longer."""
+        i = self.investment
+        is_put_right = i.clearing > 0 and i.status != f"{leg}_pending"
+        if again or is_put_right:
+            self._resume(leg, movement)
+
+    def _begin_deposit(self) -> None:
+        if self.investment.seat != "reserved":
+            self.call_somebody("withdrawal", CONTRADICTED)
+            return
+        try:
+            self._check_fund_account()
+        except Refusal as refusal:
+            self.begin_refund("deposit", refusal.reason)
+        else:
+            self._instruct("deposit", self._asked.fund_account_id)
+
+    def _check_fund_account(self) -> None:
+        """Refuses what the bank had better not be asked to pay in."""
+        account = self.sheet.account(self._asked.fund_account_id)
+        assert account is not None, "a fund's account is there before it"
+        accounts.check_credit(account, self._asked.amount)
 
     def _complete(self, *, again: bool) -> None:
         i = self.investment
@@ -203,7 +221,8 @@ class Work:
             self.call_somebody("deposit", CONTRADICTED)
         else:
             self._tidy()
-            self.sheet.add(self._asked.fund_id, funds.AllocationTaken(i.id, self._asked.amount))
+            if i.seat == "reserved":  # otherwise it was taken, before the bank contradicted itself
+                self.sheet.add(self._asked.fund_id, funds.AllocationTaken(i.id, self._asked.amount))
             self._note(Completed())
 
     def begin_refund(self, step: str, reason: str) -> None:
@@ -223,8 +242,7 @@ class Work:
             return
         for leg in ("withdrawal", "deposit"):
             self._call_off(leg, reason)
-        if i.is_held and i.hold_id is not None and self._is_pending(i.hold_id):
-            self.sheet.void(i.hold_id, reason)
+        self._let_go(reason)
         if i.seat != "released":
             self._release_seat()
         self._tidy()
@@ -232,6 +250,22 @@ class Work:
         failed = FailedEvent(step, reason, "source")
         place = evolve(self.investment, failed, i.id).place
         self._note(FailedEvent(step, reason, place))
+
+    def close(self, step: str, reason: str) -> None:
+        """It is over, and what the ledger still has of it is an operator's to hand out."""
+        self._let_go(reason)
+        if self.investment.seat == "reserved":
+            self._release_seat()
+        self._tidy()
+        place = evolve(
+            self.investment, FailedEvent(step, reason, "source"), self.investment.id
+        ).place
+        self._note(FailedEvent(step, reason, place, is_closed=True))
+
+    def _let_go(self, reason: str) -> None:
+        i = self.investment
+        if i.is_held and i.hold_id is not None and self._is_pending(i.hold_id):
+            self.sheet.void(i.hold_id, reason)
 
     def call_somebody(self, step: str, reason: str) -> None:
         """It waits for an operator; the money out of the clearing account, which is zero at rest."""
@@ -296,7 +330,7 @@ class Work:
 
     def _post(self, what: str, source: UUID, destination: UUID) -> UUID:
         i, asked = self.investment, self._asked
-        transfer_id = derived_id(i.id, what, i.version)
+        transfer_id = derived_id(i.id, "transfer", what, i.version)
         self.sheet.post(
             PostTransfer(
                 transfer_id, source, destination, asked.amount, asked.currency,
@@ -312,7 +346,7 @@ class Work:
         transfer = None if transfer_id is None else self.sheet.transfer(transfer_id)
         if transfer is None or transfer.reversed:
             return self._post(what, source, destination)
-        back = derived_id(self.investment.id, what, self.investment.version)
+        back = derived_id(self.investment.id, "transfer", what, self.investment.version)
         self.sheet.reverse(transfer.id, back, reason)
         return back
 
@@ -338,6 +372,12 @@ class Work:
         movement = self._leg(leg)
         assert movement is not None, "it was instructed with the step that is called off"
         self._tell(movement.id, movements.call_off(movement, reason))
+
+    def write_off(self, leg: str, reason: str) -> None:
+        """Take it from an operator that the bank has not moved a leg that it has not answered for."""
+        movement = self._leg(leg)
+        if movement is not None and _is_open(movement):
+            self._tell(movement.id, movements.write_off(movement, reason))
 
     def _tell(self, movement_id: UUID, event: Event) -> None:
         before = self._movement(movement_id)

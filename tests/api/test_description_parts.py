@@ -34,6 +34,9 @@ def example_bodies(operation: Json) -> Iterator[Any]:
         yield None
         return
     schema = content["schema"]
+    if "examples" in schema:
+        yield from schema["examples"]
+        return
     name = schema.get("$ref") or schema["anyOf"][0]["$ref"]
     yield from DESCRIPTION["components"]["schemas"][name.rpartition("/")[2]]["examples"]
 

@@ -62,11 +62,15 @@ def test_what_a_job_is_about_is_for_those_who_may_see_customers_data(
     assert operator.get(f"/api/jobs/{dead}").json()["payload"] is None
 
 
-def test_a_job_is_cancelled_once(operator: httpx2.Client, jobs: Jobs) -> None:
-    new = job()
+def test_a_job_that_waits_is_cancelled_by_a_worker_and_a_dead_one_once(
+    operator: httpx2.Client, jobs: Jobs
+) -> None:
+    new, dead = job(), dead_one(jobs)
     put(jobs.conn, [new])
-    assert operator.post(f"/api/jobs/{new.id}/cancel").json()["status"] == "cancelled"
-    problem = problem_of(operator.post(f"/api/jobs/{new.id}/cancel"), 409, "job_over")
+    told = operator.post(f"/api/jobs/{new.id}/cancel").json()
+    assert (told["status"], told["cancel_asked"]) == ("waiting", True)
+    assert operator.post(f"/api/jobs/{dead}/cancel").json()["status"] == "cancelled"
+    problem = problem_of(operator.post(f"/api/jobs/{dead}/cancel"), 409, "job_over")
     assert "cancelled" in problem["detail"]
     problem_of(operator.post(f"/api/jobs/{uuid4()}/retry"), 404, "job_not_found")
 

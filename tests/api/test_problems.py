@@ -11,6 +11,7 @@ from pydantic import BaseModel, BeforeValidator, ValidationError
 from api.errors import of_validation
 from api.models import problem as mistake
 from api.problem_catalogue import CATALOGUE, ERROR_TYPES, Problem
+from api.problems import explain
 from tests.api.conftest import problem_of
 from tests.support.edges import edge_of
 
@@ -22,6 +23,11 @@ STATUSES = {
     "external_dependency": {503},
     "system": {500},
 }
+
+
+def test_a_list_without_anything_in_it_is_a_word_too() -> None:
+    details: dict[str, object] = {"current": "completed", "requested": "cancelled", "allowed": []}
+    assert explain("invalid_transition", details).endswith("not allowed; allowed: nothing.")
 
 
 @pytest.mark.parametrize(("reason", "row"), CATALOGUE.items())

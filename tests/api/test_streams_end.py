@@ -12,7 +12,7 @@ from tests.api.conftest import Bank, Json
 from tests.support.staff import STAFF_PASSWORD, make
 from tests.support.visitors import Login, log_in, new_email, visiting
 
-STREAMS = ("/api/events/stream", "/api/projections/stream")
+STREAMS = ("/api/events/stream", "/api/projections/stream", "/api/stream")
 
 
 class Follower:
@@ -24,7 +24,10 @@ class Follower:
         self.path = f"/api/users/{self.user['id']}"
         with visiting(base_url) as visitor:
             self.login: Login = log_in(visitor, email, STAFF_PASSWORD)
-            body = {"name": "follows", "scopes": ["ledger:read", "projections:read"]}
+            body = {
+                "name": "follows",
+                "scopes": ["ledger:read", "projections:read", "notices:read"],
+            }
             issued = visitor.post("/api/api-keys", json=body, headers=self.login.bearer)
             assert issued.status_code == 201, issued.text
         self.key: Json = issued.json()

@@ -72,7 +72,7 @@ def world(database: Database) -> Iterator[World]:
     with (
         serving(database.url, projecting=False, WEBHOOKS_ALLOW_PRIVATE=True) as url,
         client_of(url, "user", uuid4()) as client,
-        Workers(database.url, deliverer.kinds(), concurrency={"notifications": 2}),
+        Workers(database.url, deliverer.kinds(), concurrency={"notifications": 1, "webhooks": 2}),
         database.connect() as conn,
         receiving() as receiver,
     ):
@@ -163,8 +163,13 @@ def test_all_since_a_time_is_sent_again(world: World) -> None:
     assert (replayed["replayed"], replayed["next_since"]) == (3, None)
     for id_ in replayed["deliveries"]:
         world.ends(id_, "delivered")
+    until(lambda: world.jobs.count("done") == 6)
     ids = [got.headers["webhook-id"] for got in world.receiver.got]
     assert sorted(ids[:3]) == sorted(ids[3:])
     assert [world.delivery(id_)["replays"] for id_ in replayed["deliveries"]] == sent
+    world.receiver.will(*[429] * 3, Retry_After="3600")
+    world.post(path, since=began)
+    answer = world.client.post(f"/api/webhooks/{path}", json={"since": began})
+    problem_of(answer, 409, "webhook_replay_under_way")
     answer = world.client.post(f"/api/webhooks/{path}", json={})
     problem_of(answer, 400, "missing_fields")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import sys
@@ -31,13 +32,21 @@ class Reader:
     def __init__(self, folder: Path, port: int) -> None:
         self.folder = folder
         self.port = port
+        self.bank_port = 0
         self.settings = settings_at(folder / "var", port)
+
+    def reads(self, welcome: str) -> None:
+        """What `make run` says once it is ready, where the bank is too."""
+        (port,) = re.findall(r"bank to try it with: http://127\.0\.0\.1:(\d+)/", welcome)
+        self.bank_port = int(port)
 
     def types(self, command: str) -> str:
         """What a command prints, once the read models show all that there is; it must succeed."""
         until(self._all_is_shown)
+        for port, ours in ((8000, self.port), (8010, self.bank_port)):
+            command = command.replace(f"127.0.0.1:{port}", f"127.0.0.1:{ours}")
         done = subprocess.run(
-            ["bash", "-c", command.replace("127.0.0.1:8000", f"127.0.0.1:{self.port}")],
+            ["bash", "-c", command],
             cwd=self.folder,
             env=environment(self.settings),
             stdin=subprocess.DEVNULL,
@@ -48,6 +57,18 @@ class Reader:
         )
         assert (done.returncode, done.stderr) == (0, ""), f"{command}{done.stdout}{done.stderr}"
         return done.stdout
+
+    def types_until(self, words: str, command: str) -> str:
+        """What a command prints once these words are in it."""
+        printed = [self.types(command)]
+
+        def is_there() -> bool:
+            if words not in printed[-1]:
+                printed.append(self.types(command))
+            return words in printed[-1]
+
+        until(is_there, PATIENCE_S)
+        return printed[-1]
 
     def _all_is_shown(self) -> bool:
         url = f"http://127.0.0.1:{self.port}/api/projections"
@@ -67,6 +88,8 @@ def reader() -> Iterator[Reader]:
         shutil.copytree(ROOT / shown, folder / shown)
     with Daybook("up", settings=reader.settings) as daybook:
         wait_until_ready(daybook, reader.port)
+        daybook.says("Ctrl-C stops it")
+        reader.reads(daybook.output)
         yield reader
         assert daybook.stop() == 0
     shutil.rmtree(folder)

@@ -18,7 +18,9 @@ from tests.support.processes import ROOT
 
 Json = dict[str, Any]
 
-RUN_HERE = {"sh tour", "sh cli"}
+RUN_HERE = {"sh tour", "sh cli", "sh flows"}
+RUN_BY_OTHERS = {"sh served", "sh compose"}
+"""In tests/deploy: on the served stack, or as far as that goes without containers."""
 PLAIN = [block.text for block in blocks() if not block.language]
 
 
@@ -31,7 +33,7 @@ def shown(language: str) -> list[str]:
 
 def test_no_shell_block_goes_without_being_run() -> None:
     shell = {b.language for b in blocks() if re.match(r"(ba|z)?sh\b|shell|console", b.language)}
-    assert shell == RUN_HERE
+    assert shell == RUN_HERE | RUN_BY_OTHERS
     for text in PLAIN:
         assert not re.search(r"^\$ |^(\.venv/bin/)?daybook |^curl ", text, re.MULTILINE), text
 
@@ -60,6 +62,60 @@ def test_the_tour(reader: Reader) -> None:
     assert [event["version"] for event in events["data"]][:2] == [1, 2]
     assert {model["health"] for model in projections["data"]} == {"ok"}
     assert httpx2.get(f"http://127.0.0.1:{reader.port}/docs").status_code == 200
+
+
+def test_money_that_takes_days(reader: Reader) -> None:
+    log_in, *_ = shown("sh tour")
+    reader.types(log_in)
+    in_readme, in_processes = (
+        [*commands(block.text)] for block in blocks() if block.language == "sh flows"
+    )
+    told = [reader.types_until(words_for(command), command) for command in in_readme]
+    processes = told[-2]
+    streams = [text for text in told if text.startswith("event: ")]
+    bodies: list[Any] = [json.loads(text) for text in told[:-2] if text not in streams]
+    fund, deposit, _, investment, fewer, arrived, withdrawal, rules, refused, sent = bodies
+    assert (fund["seats_left"], fewer["seats_left"]) == (100, 99)
+    assert (deposit["status"], arrived["status"]) == ("pending", "completed")
+    assert (withdrawal["status"], sent["status"]) == ("pending", "completed")
+    assert [rule["fault"] for rule in rules] == ["reject:account_closed"]
+    assert [investment["status"], refused["status"]] == ["completed", "initiated"]
+    assert [leg["status"] for leg in investment["legs"]] == ["COMPLETED", "COMPLETED"]
+    completed, undone = (steps_in(stream) for stream in streams)
+    assert completed[-3:] == ["deposited", "allocation_taken", "completed"]
+    assert undone[-3:] == ["refunded", "seat_released", "failed"]
+    assert "FailLeg" in processes
+
+    fault, invest, stuck, *others = in_processes
+    for command in (fault, invest):
+        assert json.loads(reader.types(command))
+    reader.types_until("withdrawal: suspected_fraud", stuck)
+    dead, retried, cleared = (reader.types(command) for command in others)
+    assert "suspected_fraud" in dead
+    assert "retry by an operator" in retried
+    assert cleared == "waiting again: 1\n"
+
+
+def words_for(command: str) -> str:
+    """What a reader waits for who sees what comes by itself, on a machine that may be busy."""
+    for part, words in (
+        ("/api/deposits/", '"status":"completed"'),
+        ("/api/withdrawals/", '"status":"completed"'),
+        ("jobs list", "notify.email"),
+    ):
+        if part in command:
+            return words
+    return ""
+
+
+def steps_in(stream: str) -> list[str]:
+    """The names of the steps that a stream of server-sent events told."""
+    events = [event.splitlines() for event in stream.split("\n\n")]
+    return [
+        json.loads(lines[1].removeprefix("data: "))["name"]
+        for lines in events
+        if lines and lines[0] == "event: step"
+    ]
 
 
 def test_the_commands(reader: Reader) -> None:

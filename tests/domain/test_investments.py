@@ -37,7 +37,6 @@ from domain.investments import (
     SetAside,
     SourceHeld,
     TakenBack,
-    TakenUp,
     Undoing,
     Withdrawn,
     is_same_request,
@@ -516,6 +515,7 @@ def spent(account_id: UUID, amount: int) -> list[Fact]:
         (spent(INVESTOR, 41), "insufficient_funds"),
         ([turned(INVESTOR, "frozen")], "account_frozen"),
         ([turned(INVESTOR, "closed")], "account_closed"),
+        ([turned(FUND_ACCOUNT, "closed")], "account_closed"),
     ],
 )
 def test_what_cannot_be_held_has_failed_before_a_bank_was_asked(
@@ -525,6 +525,14 @@ def test_what_cannot_be_held_has_failed_before_a_bank_was_asked(
     assert outcome(log, HoldSource(INVESTMENT)) == f"failed hold:{reason}"
     assert WITHDRAWAL not in log.states
     assert there(log).seat == "released"
+
+
+def test_a_bank_is_not_asked_to_pay_into_an_account_that_takes_nothing() -> None:
+    log = given(*WITHDRAWING, turned(FUND_ACCOUNT, "closed"))
+    assert hear(log, "withdrawal settled") == (
+        "withdrawn, undoing deposit:account_closed, instructed refund"
+    )
+    check(log)
 
 
 UNBOOKED: dict[str, tuple[list[Fact], list[Fact], str, str]] = {
@@ -567,7 +575,6 @@ def test_what_cannot_be_booked_waits_until_it_can(case: str) -> None:
     assert hear(log, news) == expected
     check(log)
     assert outcome(log, RetryInvestment(INVESTMENT)) == "nothing_to_retry"
-    assert outcome(log, CompensateInvestment(INVESTMENT)) == "nothing_to_undo"
     ((account_id, _),) = trouble
     log.append([(account_id, StatusChanged("active", "any"))])
     at_once = given(*before)
@@ -596,6 +603,34 @@ def test_a_deposit_that_could_not_be_booked_and_came_back_is_refunded() -> None:
     check(log)
 
 
+def reversed_of(log: Log, transfer_id: UUID | None) -> int:
+    """What of a transfer went back."""
+    assert transfer_id is not None
+    transfer = log.states[transfer_id]
+    assert isinstance(transfer, transfers.Transfer)
+    return transfer.reversed
+
+
+@pytest.mark.parametrize(
+    ("before", "news", "transfer_id"),
+    [
+        (REFUNDING, "refund settled", HOLD),
+        (WITHDRAWN, "withdrawal returned", HOLD),
+        (COMPLETED, "deposit returned", PAID),
+    ],
+)
+def test_what_goes_back_is_a_reversal(before: list[Fact], news: str, transfer_id: UUID) -> None:
+    log = given(*before)
+    hear(log, news)
+    assert reversed_of(log, transfer_id) == 10
+
+
+@pytest.mark.parametrize("situation", ["withdrawal doubted", "deposit doubted"])
+def test_what_the_bank_has_done_is_not_undone_before_it_is_heard_of(situation: str) -> None:
+    log = given(*SITUATIONS[situation], *said(situation.partition(" ")[0], "settled"))
+    assert outcome(log, CompensateInvestment(INVESTMENT)) == "nothing_to_undo"
+
+
 def test_what_was_withdrawn_late_is_taken_if_it_is_there_and_refunded_by_an_operator() -> None:
     log = given(*FAILED)
     hear(log, "withdrawal settled")
@@ -606,6 +641,7 @@ def test_what_was_withdrawn_late_is_taken_if_it_is_there_and_refunded_by_an_oper
     refund = there(log).legs["refund"]
     assert hear(log, "refund settled", movement_id=refund).startswith("refunded, failed")
     check(log)
+    assert reversed_of(log, there(log).withdrawal_id) == 10
 
 
 def test_what_was_withdrawn_late_and_is_spent_waits_for_somebody() -> None:
@@ -638,9 +674,32 @@ def test_what_was_moved_once_too_often_is_booked_once_and_no_attempt_moves_more(
     i = there(log)
     assert (i.status, (i.paid_in, i.paid_fund, i.paid_back)) == ("needs_operator", facts)
     assert (i.suspense, i.clearing) == (-1, 0)
-    for command in (RetryInvestment(INVESTMENT), CompensateInvestment(INVESTMENT)):
-        assert outcome(log, command) in ("nothing_to_retry", "nothing_to_undo")
+    assert outcome(log, RetryInvestment(INVESTMENT)) == "nothing_to_retry"
     check(log)
+    closes(log)
+
+
+@pytest.mark.parametrize(
+    "case", sorted(set(UNBOOKED) - {"withdrawal back for a suspended account"})
+)
+def test_what_will_never_be_booked_is_closed_by_an_operator_and_left_in_suspense(case: str) -> None:
+    before, trouble, news, _ = UNBOOKED[case]
+    log = given(*before, *trouble)
+    hear(log, news)
+    closes(log)
+
+
+def closes(log: Log) -> None:
+    """An operator says that it is over: no money moves, and he sees to what is left."""
+    before = there(log)
+    assert outcome(log, CompensateInvestment(INVESTMENT, "by hand")).startswith("failed")
+    after = there(log)
+    assert (after.status, after.is_closed) == ("failed", True)
+    assert (after.suspense, after.clearing) == (before.suspense, 0)
+    check(log)
+    for command in (RetryInvestment(INVESTMENT), CompensateInvestment(INVESTMENT)):
+        assert outcome(log, command).startswith("nothing_to_")
+    assert outcome(log, BookLeg(INVESTMENT, "refund")).startswith("needs_operator refund:settled")
 
 
 @pytest.mark.parametrize(
@@ -663,6 +722,25 @@ def test_when_the_bank_puts_it_right_it_is_over(
         hear(log, one)
     assert there(log).status == end
     assert (there(log).suspense, there(log).clearing) == (0, 0)
+    check(log)
+
+
+def test_a_deposit_that_came_back_leaves_the_refund_to_be_waited_for() -> None:
+    log = given(*REFUNDING)
+    hear(log, "deposit settled")
+    assert hear(log, "deposit returned") == "taken_back deposit, resumed refund"
+    check(log)
+    assert hear(log, "refund settled") == "refunded, failed deposit:bank_failed"
+
+
+def test_a_seat_is_taken_once_though_a_refund_was_paid_late_and_came_back() -> None:
+    log = given(*REFUNDING)
+    log.append(said("refund", "failed"))
+    assert hear(log, "deposit settled") == "deposited, completed"
+    assert hear(log, "refund settled") == (
+        "refunded, taken_up, needs_operator deposit:settled_after_the_end in fund"
+    )
+    assert hear(log, "refund returned") == "taken_back refund, set_aside, completed"
     check(log)
 
 

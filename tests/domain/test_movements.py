@@ -101,7 +101,7 @@ TABLE: dict[str, tuple[Event | str, ...]] = {
     "completed": (OLD, OLD, OLD, OLD, OLD, SAYS_RETURNED, "already_sent", OLD, OLD),
     "failed": (OLD, OLD, SAYS_LATE, OLD, OLD, OLD, "already_sent", OLD, OLD),
     "cancelled": (OLD, OLD, SAYS_LATE, OLD, OLD, OLD, "already_sent", OLD, OLD),
-    "returned": (OLD, OLD, OLD, OLD, OLD, OLD, "already_sent", OLD, OLD),
+    "returned": (OLD, OLD, SAYS_LATE, OLD, OLD, OLD, "already_sent", OLD, OLD),
 }  # fmt: skip
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
@@ -42,6 +43,7 @@ BEYOND_SCHEMAS = {
     "empty_condition",
     "expiry_without_pending",
     "invalid_amount_format",  # more decimals than that currency has
+    "invalid_bank_account",  # whose check digits do not fit, or both numbers
     "invalid_credit_limit",
     "invalid_cursor",
     "invalid_email_format",
@@ -50,6 +52,7 @@ BEYOND_SCHEMAS = {
     "invalid_password_format",  # twice the same text, and longer for staff
     "invalid_scope",  # of no use to that role
     "invalid_sort",
+    "invalid_webhook_url",  # that leads where nothing is sent
     "missing_fields",  # one of several
     "negative_amount",  # zero
     "reserved_id",  # of a version that is not for random ids
@@ -57,6 +60,8 @@ BEYOND_SCHEMAS = {
 """Why what fits its schema may be refused with 400: rules over several values, and those in words."""
 
 NO_IDS: Mapping[str, str] = {}
+
+_NO_THING = "2f5b6f0e-93a4-4d0c-8f0b-3d6a53c5d7e1"
 
 _TOO_MUCH = ["412", "413", "414"]
 
@@ -192,10 +197,11 @@ def world(api_database: Database) -> Iterator[World]:
 
 
 def ids_of(person: Person) -> dict[str, str]:
-    """What parameters of paths are of a person."""
+    """What parameters of paths are of a person; of things that this one has not, a good id of none."""
+    none = dict.fromkeys(re.findall(r"{(\w+_id)}", " ".join(ROUTES)), _NO_THING)
     own = {f"{kind}_id": things[-1] for kind, things in person.things.items()}
     words = {"name": "balances", "position": "1", "role": "user", "correlation_id": "request-7"}
-    return {**own, **words, "stream_id": own["account_id"]}
+    return {**none, **own, **words, "provider": "bank", "stream_id": own["account_id"]}
 
 
 def limits(label: str) -> Mapping[str, list[Case]]:

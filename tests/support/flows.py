@@ -1,139 +1,173 @@
-"""A small world in which money takes days: investors, a fund, a bank over HTTP, workers, and its books."""
+"""Funds, investments, deposits and withdrawals in tests, and what the bank and the worker do to them,
+put into the ledger without either."""
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Iterator
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
-import psycopg
+import httpx2
 
-from api.workers import running_worker
-from application.ledger import Accepted, Done, Ledger, Submission
+from application.ledger import Accepted, Ledger
 from application.ledger.outcomes import Command
-from application.ledger.reading import load
-from domain.accounts import OpenAccount
-from domain.bank_transfers import RequestBankTransfer
-from domain.catalogue import AggregateState
-from domain.funds import OpenFund
-from domain.house import house_account
-from domain.investments import RequestInvestment
-from domain.provenance import Provenance
-from domain.transfers import PostTransfer
-from tests.support.people import settings
-from tests.support.waiting import until
+from domain.bank_transfers import BankTransfer, BookBankTransfer, FailBankTransfer
+from domain.investments import BookLeg, CompensateInvestment, FailLeg, HoldSource, Investment
+from domain.movements import ReportMovement, SendMovement, derived_id
+from tests.support.ledgers import accepted
 
-CURRENCY = "EUR"
-AMOUNT = 100_00
-WHO = Provenance(actor="test")
+Json = dict[str, Any]
 
-OVER = {"completed", "failed", "returned", "needs_operator"}
+IBAN = "DE89370400440532013000"
+
+_PATIENCE = 6
+"""So many signs of life of a stream without a word are enough: a minute and a half."""
 
 
-class Money:
-    """Opens accounts and asks for flows through a ledger; amounts are minor units of euros."""
+class Steps:
+    """Drives flows in a ledger, one step after the other."""
 
-    def __init__(self, ledger: Ledger, conninfo: str) -> None:
+    def __init__(self, ledger: Ledger) -> None:
         self.ledger = ledger
-        self.conninfo = conninfo
-        self._outside = self._open("cash", "Outside", None)
-        self.manager = uuid4()
 
-    def submit(self, *commands: Command) -> Done:
-        """Submit commands of which none is refused."""
-        done = self.ledger.submit_and_wait(Submission(commands, WHO))
-        assert all(isinstance(o, Accepted) for o in done.outcomes), done.outcomes
-        return done
+    def hold(self, investment_id: str) -> Investment:
+        """The money is held, or the investment has failed."""
+        return self._investment(HoldSource(UUID(investment_id)))
 
-    def _open(self, type_: str, name: str, owner_id: UUID | None) -> UUID:
-        account_id = uuid4()
-        self.submit(OpenAccount(account_id, name, type_, CURRENCY, owner_id))
-        return account_id
+    def settle(self, investment_id: str, leg: str, attempt: int) -> Investment:
+        """The bank takes a leg on and moves it; the ledger follows."""
+        id_ = UUID(investment_id)
+        self._move(derived_id(id_, leg, attempt))
+        return self._investment(BookLeg(id_, leg))
 
-    def customer(self, balance: int = AMOUNT, owner_id: UUID | None = None) -> UUID:
-        """An account with money in it."""
-        account_id = self._open("investment", "Customer", owner_id or uuid4())
-        if balance:
-            self.submit(PostTransfer(uuid4(), self._outside, account_id, balance, CURRENCY))
-        return account_id
+    def fail(self, investment_id: str, leg: str, attempt: int, reason: str) -> Investment:
+        """The bank refuses a leg."""
+        self.send(derived_id(UUID(investment_id), leg, attempt))
+        return self.fail_sent(investment_id, leg, attempt, reason)
 
-    def fund(self, seats: int = 1_000, minimum: int = 1_00, maximum: int = 0) -> UUID:
-        """An open fund."""
-        fund_id, account_id = uuid4(), self._open("fund", "Fund", None)
-        self.submit(OpenFund(fund_id, "Fund", CURRENCY, account_id, minimum, maximum, seats))
-        return fund_id
+    def fail_sent(self, investment_id: str, leg: str, attempt: int, reason: str) -> Investment:
+        """The bank refuses a leg that it was sent."""
+        id_ = UUID(investment_id)
+        movement_id = derived_id(id_, leg, attempt)
+        accepted(self.ledger, ReportMovement(movement_id, "failed", reason=reason, sequence=3))
+        return self._investment(FailLeg(id_, leg, reason))
 
-    def invest(self, fund_id: UUID, account_id: UUID | None = None, amount: int = AMOUNT) -> UUID:
-        """Ask for an investment."""
-        investment_id = uuid4()
-        source = account_id or self.customer(amount)
-        self.submit(RequestInvestment(investment_id, source, fund_id, amount, CURRENCY))
-        return investment_id
+    def compensate(self, investment_id: str) -> Investment:
+        """An operator has it undone."""
+        return self._investment(CompensateInvestment(UUID(investment_id)))
 
-    def bank_transfer(
-        self, kind: str, account_id: UUID | None = None, amount: int = AMOUNT
-    ) -> UUID:
-        """Ask for a deposit or a withdrawal."""
-        id_ = uuid4()
-        account = account_id or self.customer(amount)
-        self.submit(
-            RequestBankTransfer(id_, kind, account, CURRENCY, amount, "DE02120300000000202051")
-        )
-        return id_
+    def complete(self, investment_id: str) -> Investment:
+        """All of it, as when nothing goes wrong."""
+        self.hold(investment_id)
+        self.settle(investment_id, "withdrawal", 0)
+        return self.settle(investment_id, "deposit", 1)
 
-    def state(self, id_: UUID) -> Any:
-        """The aggregate as the log has it."""
-        return self.states([id_])[id_]
+    def book(self, bank_transfer_id: str) -> BankTransfer:
+        """The bank moves a deposit or a withdrawal; the ledger follows."""
+        id_ = UUID(bank_transfer_id)
+        self._move(derived_id(id_, "movement"))
+        return self._bank_transfer(BookBankTransfer(id_))
 
-    def states(self, ids: Iterable[UUID]) -> dict[UUID, AggregateState | None]:
-        """Aggregates as the log has them."""
-        with psycopg.connect(self.conninfo, autocommit=True) as conn:
-            return load(conn, list(ids))
+    def refuse(self, bank_transfer_id: str, reason: str) -> BankTransfer:
+        """The bank will not move it."""
+        id_ = UUID(bank_transfer_id)
+        movement_id = derived_id(id_, "movement")
+        accepted(self.ledger, SendMovement(movement_id))
+        accepted(self.ledger, ReportMovement(movement_id, "failed", reason=reason, sequence=3))
+        return self._bank_transfer(FailBankTransfer(id_, reason))
 
-    def until_over(self, ids: Iterable[UUID], timeout_s: float = 60) -> dict[UUID, str]:
-        """Wait until flows are over; their statuses."""
-        left = list(ids)
-        found: dict[UUID, str] = {}
+    def send(self, movement_id: UUID) -> None:
+        accepted(self.ledger, SendMovement(movement_id))
 
-        def are_over() -> bool:
-            for id_, state in self.states(left).items():
-                status = getattr(state, "status", "")
-                if status in OVER:
-                    found[id_] = status
-            left[:] = [id_ for id_ in left if id_ not in found]
-            return not left
+    def _move(self, movement_id: UUID) -> None:
+        self.send(movement_id)
+        reference = f"B-{movement_id.hex[:8]}"
+        for number, status in enumerate(("accepted", "settled"), 1):
+            command = ReportMovement(movement_id, status, reference, sequence=2 * number)
+            accepted(self.ledger, command)
 
-        until(are_over, timeout_s=timeout_s)
-        return found
+    def _investment(self, command: Command) -> Investment:
+        state = self._state(command).state
+        assert isinstance(state, Investment)
+        return state
 
-    def balance(self, account_id: UUID) -> int:
-        """What an account holds, 0 when it is not there."""
-        return int(getattr(self.state(account_id), "balance", 0))
+    def _bank_transfer(self, command: Command) -> BankTransfer:
+        state = self._state(command).state
+        assert isinstance(state, BankTransfer)
+        return state
 
-    def house(self, type_: Any) -> int:
-        """What an account of the house holds."""
-        return self.balance(house_account(type_, CURRENCY))
-
-    def check_books(self) -> None:
-        """Nothing is lost or made, and nothing is on its way."""
-        with psycopg.connect(self.conninfo, autocommit=True) as conn:
-            rows = conn.execute(
-                "SELECT DISTINCT originator_id FROM events WHERE topic = 'account.opened'"
-            ).fetchall()
-            accounts = load(conn, [id_ for (id_,) in rows]).values()
-        assert sum(getattr(account, "balance", 0) for account in accounts) == 0
-        assert self.house("clearing") == 0
+    def _state(self, command: Command) -> Accepted:
+        return accepted(self.ledger, command)
 
 
-@contextmanager
-def working(conninfo: str, bank_url: str, bank_token: str, **more: Any) -> Iterator[None]:
-    """A worker in threads of this process, for a bank."""
-    with tempfile.TemporaryDirectory() as folder:
-        more.setdefault("DATA_DIR", Path(folder))
-        more.setdefault("BANK_LOOK_AFTER_S", 1)
-        chosen = settings(BANK_URL=bank_url, BANK_TOKEN=bank_token, **more)
-        with running_worker(chosen, conninfo):
-            yield
+def fund_body(**more: object) -> Json:
+    """A fund that takes 100.00 to 5,000.00 EUR, five times."""
+    return {
+        "name": "First Fund",
+        "currency": "EUR",
+        "minimum_investment": "100.00",
+        "maximum_investment": "5000.00",
+        "seats": 5,
+        **more,
+    }
+
+
+def make_fund(admin: httpx2.Client, **more: object) -> str:
+    answer = admin.post("/api/funds", json=fund_body(**more))
+    assert answer.status_code == 201, answer.text
+    return str(answer.json()["id"])
+
+
+def investing(account_id: str, fund_id: str, amount: str = "100.00", **more: object) -> Json:
+    """The body of an investment."""
+    return {
+        "investor_account_id": account_id,
+        "fund_id": fund_id,
+        "amount": amount,
+        "currency": "EUR",
+        **more,
+    }
+
+
+def invest(client: httpx2.Client, account_id: str, fund_id: str, amount: str = "100.00") -> Json:
+    """An investment that was asked for, as it was answered."""
+    answer = client.post("/api/investments", json=investing(account_id, fund_id, amount))
+    assert answer.status_code == 202, answer.text
+    return dict(answer.json())
+
+
+def transferring(account_id: str, amount: str = "50.00", **more: object) -> Json:
+    """The body of a deposit or a withdrawal."""
+    return {
+        "account_id": account_id,
+        "amount": amount,
+        "currency": "EUR",
+        "bank_account": {"iban": IBAN},
+        **more,
+    }
+
+
+class Heard:
+    """What a stream of server-sent events says, event by event."""
+
+    def __init__(self, stream: httpx2.Response) -> None:
+        assert stream.status_code == 200, stream.read()
+        self._lines = stream.iter_lines()
+
+    def __iter__(self) -> Iterator[tuple[str, str, str]]:
+        """Event, id (empty when there is none), and data, until the stream ends."""
+        event = id_ = data = ""
+        quiet = 0
+        for line in self._lines:
+            name, _, value = line.partition(": ")
+            quiet += not name and bool(value)
+            assert quiet < _PATIENCE, "nothing more comes"
+            if name == "event":
+                event = value
+            elif name == "id":
+                id_ = value
+            elif name == "data":
+                data = value
+            elif not line and event:
+                yield event, id_, data
+                event = id_ = data = ""

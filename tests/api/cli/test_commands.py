@@ -33,11 +33,22 @@ ELSEWHERE = {
     "projections rollback", "projections run", "projections retry", "doctor", "export",
     "balance", "replay", "events tail", "migrate up", "migrate down", "config database-url",
     "config check", "config new-secret", "up", "serve",
-    "project", "bench",
+    "project", "bench", "worker", "reconcile",
 }  # fmt: skip
 """Commands with tests of their own."""
 
-WITH_THEIR_FEATURE = {"apikeys", "audit", "cache", "import", "keys", "privacy", "users"}
+WITH_THEIR_FEATURE = {
+    "apikeys",
+    "audit",
+    "cache",
+    "import",
+    "jobs",
+    "keys",
+    "privacy",
+    "processes",
+    "sandbox",
+    "users",
+}
 """Groups that are tested beside what they start."""
 
 

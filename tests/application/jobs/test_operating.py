@@ -69,16 +69,18 @@ def test_all_the_dead_of_a_kind_run_again(database: Database, jobs: Jobs) -> Non
 
 def test_what_is_given_up_is_not_run(database: Database, jobs: Jobs) -> None:
     made = one_of_each(jobs)
-    for status in ("waiting", "dead"):
-        assert asked(database, cancel, made[status]).status == "cancelled"
-        assert jobs.of(made[status], "finished_at IS NOT NULL")
-    running = asked(database, cancel, made["running"])
-    assert (running.status, running.cancel_asked) == ("running", True)
+    assert asked(database, cancel, made["dead"]).status == "cancelled"
+    assert jobs.of(made["dead"], "finished_at IS NOT NULL")
+    for status in ("running", "waiting"):
+        row = asked(database, cancel, made[status])
+        assert (row.status, row.cancel_asked) == (status, True)
     for status in ("done", "cancelled"):
         with pytest.raises(Refusal, match="job_over"):
             asked(database, cancel, made[status])
-    jobs.hurry()
-    assert take(jobs.conn, "default", ["thing"], "a worker", 60) is None
+    assert jobs.of(made["waiting"], "due_at <= now()"), "for a worker to end it"
+    mine = take(jobs.conn, "default", ["thing"], "a worker", 60)
+    assert mine is not None
+    assert (mine.id, mine.cancel_asked) == (made["waiting"], True)
 
 
 def test_a_list_is_filtered_and_goes_on_where_it_ended(database: Database, jobs: Jobs) -> None:

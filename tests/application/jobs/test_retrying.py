@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from application.jobs import Failure, Job, Kind
-from application.jobs.retrying import wait_s
+from application.jobs.retrying import wait_s, wait_to_give_up_s
 
 
 def nothing(job: Job, ctx: object) -> None:
@@ -60,3 +60,9 @@ def test_waits_are_spread_and_no_shorter_than_was_asked_for() -> None:
     assert wait_s(asked, 1, PLAIN, None, 0.5) == 30.0
     assert wait_s(Failure("external", "", retry_after_s=1.0), 2, PLAIN, None, 0.0) == 2.0
     assert wait_s(Failure("external", "", retry_after_s=1e9), 1, PLAIN, None, 0.0) == 86_400.0
+
+
+def test_what_follows_the_last_try_is_tried_less_and_less_often() -> None:
+    failure = Failure("external", "away")
+    waits = [wait_to_give_up_s(failure, failures, PLAIN, None) for failures in range(3, 10)]
+    assert waits == [30.0, 60.0, 120.0, 240.0, 480.0, 600.0, 600.0]

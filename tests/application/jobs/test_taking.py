@@ -75,6 +75,26 @@ def test_whose_time_is_over_has_nothing_to_say_any_more(database: Database, jobs
     assert jobs.outcomes(now.id) == ["lost", "done"]
 
 
+def test_who_ends_a_job_waits_for_nobody_who_has_its_row(database: Database, jobs: Jobs) -> None:
+    put(jobs.conn, [job()])
+    mine, failure = taken(jobs.conn), Failure("system", "a mistake")
+    jobs.conn.execute("SET statement_timeout = '20s'")  # or it would wait for ever
+    with database.connect() as other, other.transaction():
+        other.execute("SELECT FROM jobs FOR UPDATE")
+        for end in (
+            lambda: finish(jobs.conn, mine),
+            lambda: bury(jobs.conn, mine, failure),
+            lambda: cancel(jobs.conn, mine),
+            lambda: fail(jobs.conn, mine, failure, 1),
+            lambda: again(jobs.conn, mine, 1),
+            lambda: put_off(jobs.conn, mine, 1),
+        ):
+            with pytest.raises(LockNotAvailable):
+                end()
+    finish(jobs.conn, mine)
+    assert jobs.outcomes(mine.id) == ["done"]
+
+
 def test_who_keeps_jobs_does_not_wait_for_one_that_is_being_ended(
     database: Database, jobs: Jobs
 ) -> None:

@@ -10,6 +10,7 @@ from contextlib import ExitStack
 from typing import Any
 
 import pytest
+import redis
 
 from application.jobs import (
     Again,
@@ -22,6 +23,7 @@ from application.jobs import (
     NewJob,
     finish,
     put,
+    taking,
 )
 from application.jobs.operating import cancel
 from application.ledger import Ledger, Submission
@@ -120,6 +122,19 @@ def test_looking_again_is_no_failure(database: Database, jobs: Jobs) -> None:
     assert jobs.outcomes(new) == ["external", "external", "done"]
 
 
+def test_what_was_not_tried_at_all_forgets_no_failure(database: Database, jobs: Jobs) -> None:
+    def wait_for_a_turn(job: Job, ctx: Any) -> None:
+        if job.attempt % 2:
+            raise Again(0, has_not_tried=True)
+        raise ExternalError("no answer")
+
+    new = put_one(database, job(max_attempts=2))
+    with working(database, wait_for_a_turn):
+        jobs.becomes(new, "dead")
+    assert jobs.outcomes(new) == ["external", "external"]
+    assert jobs.of(new, "attempts") == 4
+
+
 def test_what_hangs_is_stopped_and_tried_again(
     broker: dict[str, Any], database: Database, jobs: Jobs
 ) -> None:
@@ -204,20 +219,78 @@ def test_somebody_hears_when_a_job_is_dead(database: Database, jobs: Jobs) -> No
     heard = []
 
     def on_dead(job: Job, failure: Failure, ctx: Any, bury: Bury) -> None:
-        if job.payload["how"] == "raise":
-            raise ValueError("nobody hears")
+        if job.payload["how"] == "refuse":
+            raise BusinessError("nobody wants to hear")
         if job.payload["how"] == "beside":
             with database.connect() as conn:
                 bury(conn)
         heard.append((job.id, failure.category))
 
     kinds = {"thing": Kind(failing(BusinessError("no")), on_dead=on_dead)}
-    new = [put_one(database, job(payload={"how": how})) for how in ("beside", "plain", "raise")]
+    new = [put_one(database, job(payload={"how": how})) for how in ("beside", "plain", "refuse")]
     with working(database, kinds):
         for one in new:
             jobs.becomes(one, "dead")
             assert jobs.outcomes(one) == ["business"]
     assert heard == [(new[0], "business"), (new[1], "business")]
+
+
+def test_a_job_is_not_dead_before_whoever_waits_for_it_has_heard(
+    database: Database, jobs: Jobs
+) -> None:
+    ran, told = [], []
+
+    def handle(job: Job, ctx: Any) -> None:
+        ran.append(job.attempt)
+        raise ExternalError("the bank is away")
+
+    def on_dead(job: Job, failure: Failure, ctx: Any, bury: Bury) -> None:
+        told.append((failure.category, failure.error))
+        if len(told) < 3:
+            raise OSError("the ledger is away")
+
+    new = put_one(database, job(max_attempts=2))
+    with working(database, {"thing": Kind(handle, on_dead=on_dead)}):
+        until(lambda: jobs.hurry() or told)  # type: ignore[func-returns-value]
+        until(lambda: jobs.of(new, "status") == "waiting")
+        assert jobs.of(new, "due_at > now() + interval '20 s'")
+        jobs.becomes(new, "dead")
+    assert ran == [1, 2]
+    assert told == [("external", "ExternalError: the bank is away")] * 3
+    assert jobs.outcomes(new) == ["external", "system", "system", "external"]
+    assert jobs.of(new, "error") == "ExternalError: the bank is away"
+
+
+def test_a_job_that_is_cancelled_while_it_waits_is_not_run_but_heard_of(
+    database: Database, jobs: Jobs
+) -> None:
+    heard = []
+
+    def on_dead(job: Job, failure: Failure, ctx: Any, bury: Bury) -> None:
+        heard.append((job.payload["how"], failure.category, failure.error))
+        if job.payload["how"] == "beside":
+            with database.connect() as conn:
+                bury(conn)
+        if len(heard) == 1:
+            raise OSError("the ledger is away")
+
+    beside, plain = (job(payload={"how": how}, delay_s=60) for how in ("beside", "plain"))
+    unheard = job("other", delay_s=60)
+    put(jobs.conn, [plain, beside, unheard])
+    never = failing(AssertionError("it is not run any more"))
+    with working(database, {"thing": Kind(never, on_dead=on_dead), "other": Kind(never)}):
+        assert asked(database, cancel, plain.id).cancel_asked
+        until(lambda: heard)
+        assert jobs.of(plain.id, "status") != "cancelled", "it was not heard"
+        for one in (beside, unheard):
+            asked(database, cancel, one.id)
+            until(lambda one=one: jobs.of(one.id, "status") == "cancelled")  # type: ignore[misc]
+        jobs.becomes(plain.id, "cancelled")
+    assert [how for how, *_ in heard] == ["plain", "beside", "plain"]
+    assert {why for _, *why_ in heard for why in [tuple(why_)]} == {
+        ("business", "cancelled: by an operator")
+    }
+    assert jobs.outcomes(beside.id) == []
 
 
 def test_no_more_run_at_once_than_a_queue_has_threads(
@@ -277,6 +350,53 @@ def test_nothing_is_lost_with_redis(
         redis_server.start()  # with nothing in it
         jobs.becomes(meanwhile, "done")
         jobs.becomes(put_one(database, job()), "done")
+
+
+def test_while_redis_is_away_a_worker_goes_on_by_itself(
+    database: Database, jobs: Jobs, redis_server: RedisServer
+) -> None:
+    redis_server.kill()
+    before = [job(queue=queue) for queue in ("default", "banking") for _ in range(10)]
+    put(jobs.conn, before)
+    with working(database, lambda job, ctx: None, redis_url=redis_server.url):
+        until(lambda: jobs.count("done") == len(before))
+        jobs.becomes(put_one(database, job()), "done")
+        redis_server.start()
+        wakes = redis.Redis.from_url(redis_server.url)
+
+        def is_told() -> bool:
+            jobs.becomes(put_one(database, job()), "done")
+            return "cmdstat_rpush" in wakes.info("commandstats")
+
+        until(is_told)
+        wakes.close()
+
+
+@pytest.mark.parametrize("broken", ["give_back", "keep"])
+def test_a_mistake_does_not_end_who_wakes_and_who_watches(
+    broken: str, database: Database, jobs: Jobs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    called = threading.Event()
+    real = getattr(taking, broken)
+
+    def break_once(*given: Any) -> Any:
+        if called.is_set():
+            return real(*given)
+        called.set()
+        raise KeyError("a mistake")
+
+    monkeypatch.setattr(taking, broken, break_once)
+
+    def handle(job: Job, ctx: Any) -> None:
+        assert called.wait(60)
+        with database.connect() as conn:
+            first = Jobs(conn).of(job.id, "lease_until")
+            until(lambda: Jobs(conn).of(job.id, "now()") > first)
+
+    new = put_one(database, job())
+    with working(database, handle, lease_s=2.0):
+        jobs.becomes(new, "done")
+    assert jobs.outcomes(new) == ["done"]
 
 
 def test_nothing_is_lost_with_the_connections_to_the_database(
@@ -340,8 +460,9 @@ def test_a_job_that_is_cancelled_while_it_runs_may_succeed_but_is_not_tried_agai
         assert [asked(database, cancel, one).status for one in (well, badly)] == ["running"] * 2
         go_on.wait(60)
         jobs.becomes(well, "done")
-        jobs.becomes(badly, "cancelled")
+        until(lambda: jobs.of(badly, "status") == "cancelled")
     assert jobs.outcomes(badly) == ["external"]
+    assert jobs.of(badly, "error") == "ExternalError: away"
 
 
 def test_jobs_of_a_kind_that_a_worker_does_not_know_wait_for_one_that_does(

@@ -37,6 +37,7 @@ PERSONAL = {
     "sessions": "user_id",
     "api_keys": "user_id",
     "outgoing_mail": "person_id",
+    "webhook_endpoints": "owner_id",
 }
 """Table -> its column of the person."""
 
@@ -66,6 +67,11 @@ def furnish(conn: psycopg.Connection[Any], user_id: UUID) -> UUID:
             (uuid4(), uuid4().bytes, user_id),
         ),
         ("INSERT INTO outgoing_mail VALUES (%s, %s, 'k', 's')", (uuid4(), user_id)),
+        (
+            "INSERT INTO webhook_endpoints (id, owner_id, url, types, secret)"
+            " VALUES (%s, %s, 'u', '{}', 's')",
+            (uuid4(), user_id),
+        ),
     ):
         conn.execute(statement, values)
     return session_id
@@ -222,7 +228,7 @@ def test_every_table_with_a_person_is_emptied(admin: psycopg.Connection[Any]) ->
     """A new table with persons has to be among them, or say that it tells nothing of the person."""
     tables = admin.execute(
         "SELECT DISTINCT table_name FROM information_schema.columns"
-        " WHERE table_schema = 'public' AND column_name IN ('user_id', 'person_id')"
+        " WHERE table_schema = 'public' AND column_name IN ('user_id', 'person_id', 'owner_id')"
     ).fetchall()
     assert {table for (table,) in tables} - {"user_access"} == set(PERSONAL)
 

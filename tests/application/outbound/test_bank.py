@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from uuid import UUID, uuid4
 
 import httpx2
+import msgspec
 import pytest
 
 from application.outbound.bank import (
@@ -308,6 +310,40 @@ def test_webhooks_say_the_same_as_answers() -> None:
     assert answer_of({**told, "status": "COMPLETED", "reason": None}).reason == ""
     with pytest.raises(UnreadableAnswerError):
         answer_of({**told, "status": "settled"})
+    for sequence in (-1, 2**31 + 1):
+        with pytest.raises(UnreadableAnswerError):
+            answer_of({**told, "sequence": sequence})
+
+
+@pytest.mark.parametrize(
+    "text", ["Konto von Erika Mustermann erloschen", "erika\0", "Erika", "e" * 61, "erika\n"]
+)
+def test_free_text_of_a_bank_is_not_taken_over(text: str) -> None:
+    movement = uuid4()
+    told = {"movement_id": str(movement), "status": "FAILED", "sequence": 3, "reason": text}
+    found = answer_of({**told, "bank_reference": "Erika Mustermann"})
+    assert (found.reason, found.bank_reference) == ("bank_api_error", "")
+    assert answer_of({**told, "bank_reference": "x" * 65}).bank_reference == ""
+    assert answer_of({**told, "bank_reference": "SB/1.a:b_-"}).bank_reference == "SB/1.a:b_-"
+    with raw_server(lambda _: iter([saying(200, msgspec.json.encode(told))])) as server:
+        bank = bank_at(server.url)
+        answered = bank.status(movement)
+        bank.close()
+    assert answered is not None
+    assert (answered.status, answered.reason) == ("failed", "bank_api_error")
+
+
+def test_what_makes_no_sense_is_not_written_down() -> None:
+    body = b'{"movement_id": "%s", "status": "Erika", "sequence": 1}' % str(uuid4()).encode()
+    with raw_server(lambda _: iter([saying(200, body)])) as server:
+        bank = bank_at(server.url)
+        with pytest.raises(BadResponseError) as caught:
+            bank.status(uuid4())
+        bank.close()
+    with pytest.raises(UnreadableAnswerError) as unreadable:
+        answer_of(msgspec.json.decode(body))
+    for error in (caught.value, unreadable.value):
+        assert "Erika" not in "".join(traceback.format_exception(error))
 
 
 def test_the_bank_asks_for_a_key_and_for_sense(sandbox: SandboxBank) -> None:

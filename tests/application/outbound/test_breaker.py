@@ -172,6 +172,56 @@ def test_what_cannot_be_read_in_redis_is_replaced(clock: Clock, redis: RedisServ
         breakers.close()
 
 
+@pytest.mark.parametrize(
+    "kept",
+    [
+        b'{"changed_at": 1e300}',
+        b'{"state": "open", "opened_at": -1}',
+        b'{"failures": [1, "2"]}',
+        b'{"failed": 99999999999}',
+        b'{"state": "ajar"}',
+        b"[]",
+        b'{"error": "\xff"}',
+        ["no string"],
+    ],
+)
+def test_nonsense_in_redis_is_nothing_known(
+    kept: bytes | list[str], clock: Clock, redis: RedisServer
+) -> None:
+    with Redis.from_url(redis.url) as raw:
+        raw.delete("daybook:breaker:bank")
+        if isinstance(kept, bytes):
+            raw.set("daybook:breaker:bank", kept)
+        else:
+            raw.rpush("daybook:breaker:bank", *kept)
+    breakers = Breakers(redis.url, clock=clock)
+    bank = breakers.of("bank")
+    bank.ask()
+    assert (bank.health().state, bank.health().failures) == ("closed", 0)
+    fail(bank, 5)
+    there = Breakers(redis.url, clock=clock)
+    with pytest.raises(CircuitOpenError):
+        there.of("bank").ask()
+    breakers.close()
+    there.close()
+
+
+def test_services_without_end_are_not_all_remembered(clock: Clock) -> None:
+    breakers = Breakers(clock=clock)
+    fail(breakers.of("webhooks:failing"))
+    fail(breakers.of("webhooks:open"), 5)
+    for number in range(1000):
+        breakers.of(f"webhooks:{number}").ask().succeeded()
+    states = {each.service: each.state for each in breakers.states()}
+    assert len(states) <= 100
+    assert (states["webhooks:failing"], states["webhooks:open"]) == ("closed", "open")
+    clock.now += 3601
+    for number in range(1000):
+        breakers.of(f"webhooks:later {number}").ask().succeeded()
+    left = {each.service for each in breakers.states()}
+    assert not left & {"webhooks:failing", "webhooks:open"}
+
+
 def test_a_url_of_something_else_is_refused() -> None:
     with pytest.raises(ValueError, match="redis://"):
         Breakers("http://somewhere")

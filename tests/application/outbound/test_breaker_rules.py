@@ -35,6 +35,7 @@ def opened(figures: Figures = DEFAULT, now: float = 1000.0) -> Memory:
         ("bank", (5, 60.0, 30.0, 2)),
         ("payments", (3, 45.0, 60.0, 2)),
         ("notifications", (10, 30.0, 15.0, 2)),
+        ("webhooks", (5, 600.0, 60.0, 2)),
         ("any other", (5, 30.0, 30.0, 2)),
     ],
 )

@@ -8,21 +8,26 @@ import pytest
 
 from application.ledger import Ledger
 from tests.conftest import Database
-from tests.support.flows import Money
-
-
-@pytest.fixture
-def database(empty_database: Database) -> Database:
-    with empty_database.connect() as conn:
-        for table in _TABLES:
-            conn.execute(f"DELETE FROM {table}".encode())
-    return empty_database
-
+from tests.support.log import make_empty
+from tests.support.money import Money
 
 _TABLES = (
     "process_checkpoints", "processes", "process_history", "process_inbox", "process_deadlines",
     "jobs", "job_keys",
 )  # fmt: skip
+
+
+def make_all_empty(database: Database) -> None:
+    """Back to a log without events, of which nobody has made anything."""
+    with database.connect(superuser=True) as conn:
+        make_empty(conn)
+        conn.execute(f"TRUNCATE {', '.join(_TABLES)} CASCADE".encode())
+
+
+@pytest.fixture
+def database(shared_database: Database) -> Database:
+    make_all_empty(shared_database)
+    return shared_database
 
 
 @pytest.fixture

@@ -27,17 +27,20 @@ from tests.support.jobs import Jobs, asked
 from tests.support.waiting import until
 
 AT = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+QUEUES = {"notifications": 1, "webhooks": 3}
 _PATIENT = {"webhooks": Figures(failures=1_000)}
 
 
 class Sending:
     """A database with endpoints in it, and what sends to them. `now` is the clock."""
 
-    def __init__(self, database: Database, figures: dict[str, Figures] = _PATIENT) -> None:
+    def __init__(
+        self, database: Database, figures: dict[str, Figures] = _PATIENT, limit_s: float = 5.0
+    ) -> None:
         self.database = database
         self.secrets = Secrets(new_key())
         self.now = datetime.now(UTC)
-        self.poster = Poster(Allowed(private=True, https_only=False), limit_s=5.0)
+        self.poster = Poster(Allowed(private=True, https_only=False), limit_s=limit_s)
         self.deliverer = Deliverer(
             lambda: psycopg.connect(database.url, autocommit=True),
             self.secrets,
@@ -49,7 +52,7 @@ class Sending:
     @contextmanager
     def workers(self) -> Iterator[Jobs]:
         with (
-            Workers(self.database.url, self.deliverer.kinds(), concurrency={"notifications": 3}),
+            Workers(self.database.url, self.deliverer.kinds(), concurrency=QUEUES),
             self.database.connect() as conn,
         ):
             yield Jobs(conn)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
@@ -9,14 +10,15 @@ from uuid import UUID, uuid4
 import pytest
 from standardwebhooks import Webhook
 
-from application.jobs import Job
+from application.jobs import Job, Kind, NewJob, put
+from application.jobs.workers import Workers
 from application.outbound.breaker_rules import Figures
 from application.webhooks import deliveries, endpoints
 from application.webhooks.delivering import WAITS_S, wait_asked_for
 from application.webhooks.posting import Answered
-from tests.application.webhooks.sending import AT, Sending
+from tests.application.webhooks.sending import AT, QUEUES, Sending
 from tests.conftest import Database
-from tests.support.jobs import asked
+from tests.support.jobs import Jobs, asked
 from tests.support.receiver import Receiver, receiving
 from tests.support.waiting import until
 
@@ -255,6 +257,60 @@ def test_an_endpoint_that_keeps_failing_is_not_called_for_a_while(
     # At most as many as were under way when the second one failed.
     assert 2 <= len(receiver.got) <= 4
     assert len(waiting) == 6
+
+
+def test_who_has_silent_endpoints_waits_for_them_alone(
+    database: Database, receiver: Receiver
+) -> None:
+    sending = Sending(database, limit_s=600.0)
+    silent, another = sending.owner(), sending.owner()
+    receiver.hangs = threading.Event()
+    for _ in range(5):
+        sending.endpoint(silent, receiver.url)
+    mails: list[UUID] = []
+    kinds = {**sending.deliverer.kinds(), "mail": Kind(lambda job, ctx: mails.append(job.id))}
+    with (
+        receiving() as healthy,
+        Workers(database.url, kinds, concurrency=QUEUES),
+        database.connect() as conn,
+    ):
+        jobs = Jobs(conn)
+        sending.endpoint(another, healthy.url)
+        sending.happens(silent)
+        until(lambda: len(receiver.got) == 1)
+        until(lambda: len(sending.deliveries()) == 5)
+        others = [each.id for each in sending.deliveries() if each.attempts == 0]
+        # Each but the one that hangs has had to wait for its turn.
+        until(lambda: sum(jobs.of(each, "attempts") > 1 for each in others) == 4)
+        sending.happens(another)
+        until(lambda: len(healthy.got) == 1)
+        put(conn, [NewJob(id=uuid4(), kind="mail", payload={}, queue="notifications")])
+        until(lambda: len(mails) == 1)
+        assert len(receiver.got) == 1
+        receiver.hangs.set()
+        sending.ends(jobs, *["delivered"] * 6)
+        assert sum(len(jobs.outcomes(each)) for each in others) == 5
+
+
+def test_a_replay_waits_for_the_one_before(sending: Sending) -> None:
+    owner = sending.owner()
+    endpoint_id = sending.endpoint(owner, "http://127.0.0.1:9/").endpoint.id
+    fanned_out(sending, sending.happens(owner).id)
+    since = sending.only_delivery().created_at
+    with sending.database.connect() as conn:
+        conn.execute("UPDATE jobs SET status = 'done'")
+
+    def replay() -> int:
+        replay_since = deliveries.replay_since
+        made, _ = asked(sending.database, replay_since, endpoint_id, since, "", only_failed=False)
+        return len(made)
+
+    assert replay() == 1
+    with pytest.raises(deliveries.ReplayUnderWayError):
+        replay()
+    with sending.database.connect() as conn:
+        conn.execute("UPDATE jobs SET status = 'done'")
+    assert replay() == 1
 
 
 def test_one_message_is_sent_again_with_its_id(sending: Sending, receiver: Receiver) -> None:
