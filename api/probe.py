@@ -1,6 +1,7 @@
 """`python -m api.probe`: exit status 0 when the server of these settings answers; for health checks.
 
-It takes the standard library only, since it is started again every few seconds.
+It takes the standard library only, since it is started again every few seconds. `python -m api.probe
+worker` asks the database whether a worker of this machine looks for jobs.
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ _TIMEOUT_S = 4.0
 
 
 def main() -> None:
-    if problem := look(os.environ):
+    is_worker = sys.argv[1:] == ["worker"]
+    if problem := (look_for_worker if is_worker else look)(os.environ):
         sys.exit(problem)
 
 
@@ -32,6 +34,30 @@ def look(environ: Mapping[str, str]) -> str | None:
         except (OSError, http.client.HTTPException) as error:
             return f"no answer on port {port}: {error}"
     return None if status == http.client.OK else f"port {port} answers {status}"
+
+
+# A worker looks each second.
+_LOOKING = """
+SELECT FROM pg_stat_activity
+WHERE application_name = 'daybook jobs dispatcher' AND usename = current_user
+  AND client_addr IS NOT DISTINCT FROM inet_client_addr()
+  AND state_change > clock_timestamp() - interval '30 seconds'
+LIMIT 1
+"""
+
+
+def look_for_worker(environ: Mapping[str, str]) -> str | None:
+    """What is wrong with the worker on this machine, None when it is well."""
+    import psycopg
+
+    try:
+        with psycopg.connect(
+            environ.get("DATABASE_URL", ""), connect_timeout=int(_TIMEOUT_S)
+        ) as conn:
+            found = conn.execute(_LOOKING).fetchone()
+    except psycopg.Error as error:
+        return f"the database does not answer: {type(error).__name__}"
+    return "no worker of this machine has looked for jobs lately" if found is None else None
 
 
 if __name__ == "__main__":

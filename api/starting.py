@@ -40,6 +40,12 @@ def require_fit(settings: Settings) -> None:
         raise SettingsError("\n".join(found))
 
 
+def require_fit_bank(settings: Settings) -> None:
+    """Raises `SettingsError` when production may not ask this bank for money."""
+    if settings.is_production and (found := [*_bank(settings)]):
+        raise SettingsError("\n".join(found))
+
+
 def check(settings: Settings) -> list[str]:
     """Why a server may not start with these settings, a sentence each; empty when it may."""
     return check_for_production(settings) if settings.is_production else [*_reachable(settings)]
@@ -54,6 +60,7 @@ def check_for_production(settings: Settings) -> list[str]:
         *_signing(settings),
         *_encryption(settings),
         *_webhook_secrets(settings),
+        *_bank(settings),
         *_passwords(settings),
     ]
 
@@ -157,6 +164,21 @@ def _webhook_secrets(settings: Settings) -> Iterator[str]:
                 f"BANK_WEBHOOK_SECRET: secret {number}: it was not made at random, and whoever guesses it"
                 " is taken for the bank: agree on another with the bank"
             )
+
+
+def _bank(settings: Settings) -> Iterator[str]:
+    """Whoever can be taken for the bank can make money: with an answer, or with a webhook."""
+    if settings.BANK_URL is None:
+        return
+    url = split_url(settings.BANK_URL, {"http": 80, "https": 443})
+    if url is not None and url.scheme == "http" and not is_loopback(host_of(url)):
+        yield (
+            "BANK_URL: over http:// anybody on the way is taken for the bank, and a sandbox is none: use"
+            " https://"
+        )
+    for name in ("BANK_TOKEN", "BANK_WEBHOOK_SECRET"):
+        if not getattr(settings, name):
+            yield f"{name}: there is a BANK_URL, so set it to what was agreed with the bank"
 
 
 def _passwords(settings: Settings) -> Iterator[str]:

@@ -9,7 +9,7 @@ from contextlib import suppress
 
 import typer
 
-from api import logs, wiring
+from api import logs, starting, wiring
 from api.local.signals import StopSignals
 from api.settings import load_settings
 from api.workers import running_worker
@@ -28,6 +28,7 @@ def worker() -> None:
     one of them.
     """
     settings = load_settings()
+    starting.require_fit_bank(settings)
     with (
         logs.running("worker", settings),
         StopSignals(),

@@ -97,7 +97,7 @@ class Follower:
 
     def _run_connected(self, conn: Connection[Any], stop: threading.Event) -> None:
         conn.execute(f"LISTEN {LOG_CHANNEL}".encode())
-        self._stand_by(conn, stop)
+        self.stand_by(conn, stop)
         if stop.is_set():
             return
         self.resume(conn)
@@ -108,7 +108,7 @@ class Follower:
                 for _ in conn.notifies(timeout=_IDLE_S, stop_after=1):
                     pass
 
-    def _stand_by(self, conn: Connection[Any], stop: threading.Event) -> None:
+    def stand_by(self, conn: Connection[Any], stop: threading.Event) -> None:
         """Wait until nobody else drives it. Who does and has not moved for long, though there is what to
         see, hangs or has lost its machine: its session is ended, and its writes are fenced off by the
         checkpoint."""

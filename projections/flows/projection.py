@@ -176,9 +176,10 @@ def _evolve_bank_transfer(change: _Change, event: Recorded) -> None:
             _turn(change, event, "returned")
             change.place = "outside"
             change.step, change.reason = "", reason
-        case bank_transfers.FailedEvent(step=step, reason=reason):
+        case bank_transfers.FailedEvent(step=step, reason=reason, is_closed=is_closed):
             _turn(change, event, "failed")
-            change.place = "outside"
+            if not is_closed:  # what is left of it stays where it is
+                change.place = "outside"
             change.step, change.reason = step, reason
         case bank_transfers.Resumed():
             _turn(change, event, "pending")

@@ -11,10 +11,10 @@ import pytest
 
 from api.secrets import new_jwt_secret
 from api.settings import Settings, SettingsError
-from api.starting import check, check_for_production, require_fit, warnings
+from api.starting import check, check_for_production, require_fit, require_fit_bank, warnings
 from application.privacy.master_keys import generate
 from tests.api.cli.conftest import CommandLine
-from tests.support.processes import ROOT
+from tests.support.processes import ROOT, Daybook
 
 DATABASE = "postgresql://app:{}@db.example/ledger"
 OUTSIDE: dict[str, Any] = {"HOST": "0.0.0.0"}
@@ -179,3 +179,43 @@ def test_a_server_names_all_that_is_weak_at_once_and_does_not_start() -> None:
     for name in ("JWT_SECRET", "JWT_SECRETS_OLD", "ENCRYPTION_KEY"):
         assert weak[name] not in said
     assert ":postgres@" not in said
+
+
+BANK = {
+    "BANK_URL": "https://bank.example.com",
+    "BANK_TOKEN": "known to the bank",
+    "BANK_WEBHOOK_SECRET": SIGNING,
+}
+
+
+@pytest.mark.parametrize(
+    ("changed", "named"),
+    [
+        ({}, None),
+        ({"BANK_URL": "http://127.0.0.1:8010"}, None),
+        ({"BANK_URL": None, "BANK_TOKEN": None}, None),
+        ({"BANK_URL": "http://sandbox:8010"}, "BANK_URL"),
+        ({"BANK_URL": "http://bank.example.com"}, "BANK_URL"),
+        ({"BANK_TOKEN": None}, "BANK_TOKEN"),
+        ({"BANK_WEBHOOK_SECRET": None}, "BANK_WEBHOOK_SECRET"),
+    ],
+)
+def test_production_asks_only_a_bank_that_is_proven(
+    changed: dict[str, Any], named: str | None
+) -> None:
+    production = fit(**BANK | changed)
+    found = check_for_production(production)
+    assert [each.partition(":")[0] for each in found] == ([] if named is None else [named])
+    if named is None:
+        require_fit_bank(production)
+    else:
+        with pytest.raises(SettingsError, match=named):
+            require_fit_bank(production)
+
+
+def test_a_worker_does_not_start_with_another_bank() -> None:
+    given = {"APP_ENV": "production", "DATABASE_URL": DATABASE.format(RANDOM)} | BANK
+    with Daybook("worker", settings=given | {"BANK_URL": "http://sandbox:8010"}) as worker:
+        worker.wait_for(lambda: worker.status() is not None)
+        assert worker.status() == 1
+        assert "BANK_URL: " in worker.output

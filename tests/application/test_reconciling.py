@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from application.importing.bank_files import read_bank_file
 from application.importing.bank_statements import BankStatement
+from application.reconciliations import lines_of
 from application.reconciling import (
     WINDOW_DAYS,
     InstructedMovement,
@@ -19,7 +20,6 @@ from application.reconciling import (
     StatementLine,
     reconcile,
 )
-from application.reconciliations import lines_of
 from tests.application.importing.samples import camt, entry, mt940, part
 
 DAY = date(2026, 3, 2)

@@ -15,6 +15,18 @@ def secrets() -> dict[str, str]:
         "REDIS_PASSWORD": token_hex(24),
         "JWT_SECRET": token_urlsafe(64),
         "ENCRYPTION_KEY": master_keys.generate(),
+        "BANK_URL": "https://bank.example.com",
         "BANK_TOKEN": token_hex(24),
         "BANK_WEBHOOK_SECRET": f"whsec_{b64encode(token_bytes(32)).decode()}",
+    }
+
+
+def with_sandbox() -> dict[str, str]:
+    """As docs/deployment.md says for those who only try it."""
+    made = secrets()
+    return made | {
+        "COMPOSE_APP_ENV": "development",
+        "BANK_URL": "http://sandbox:8010",
+        "SANDBOX_TOKEN": made["BANK_TOKEN"],
+        "SANDBOX_WEBHOOK_SECRET": made["BANK_WEBHOOK_SECRET"],
     }

@@ -109,9 +109,12 @@ def served() -> Iterator[Served]:
         sockets = str(conninfo_to_dict(server.url())["host"])
         data = folder / "data"
         data.mkdir()
-        variables = made_up.secrets()
-        _, *options = composed(variables)["services"]["redis"]["command"]
-        redis = stack.enter_context(RedisServer(*options))
+        variables = made_up.with_sandbox()
+        service = composed(variables)["services"]["redis"]
+        _, _, *options = service["command"]
+        script = str(ROOT / "deploy" / "compose" / "redis.sh")
+        redis = RedisServer(*options, start=("sh", script), environment=service["environment"])
+        stack.enter_context(redis)
         made = Served(variables, sockets, redis, data)
         made.prepare_database()
         made.finish("migrate")

@@ -78,8 +78,29 @@ def test_nothing_starts_without_its_secrets(name: str) -> None:
         composed(SECRETS | {name: ""})
 
 
+def test_production_asks_no_sandbox(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not even by mistake: it would credit money that nobody has paid."""
+    assert SERVICES["sandbox"]["profiles"] == ["sandbox"]
+    assert [name for name, one in SERVICES.items() if "profiles" in one] == ["sandbox"]
+    assert SERVICES["api"]["environment"]["BANK_URL"] == SECRETS["BANK_URL"]
+    assert SERVICES["api"]["environment"]["APP_ENV"] == "production"
+    assert not set(SERVICES["sandbox"]["volumes"]) & set(SERVICES["api"]["volumes"])
+    mistaken = composed(made_up.with_sandbox() | {"COMPOSE_APP_ENV": ""})
+    for setting, value in mistaken["services"]["api"]["environment"].items():
+        monkeypatch.setenv(setting, value)
+    (problem,) = check_for_production(Settings())
+    assert problem.startswith("BANK_URL: ")
+
+
+def test_no_command_line_has_a_secret() -> None:
+    for name, service in SERVICES.items():
+        words = json.dumps([service.get("command"), service.get("healthcheck")])
+        assert not [secret for secret in SECRETS.values() if secret in words], name
+
+
 def test_the_sandbox_is_the_bank_that_is_asked_and_believed() -> None:
-    sandbox, api = SERVICES["sandbox"], SERVICES["api"]["environment"]
+    services = composed(made_up.with_sandbox())["services"]
+    sandbox, api = services["sandbox"], services["api"]["environment"]
     given = dict(pairwise(sandbox["command"]))
     assert api["BANK_URL"] == f"http://sandbox:{given['--port']}"
     assert given["--webhook-url"] == f"http://api:{api['PORT']}/api/webhooks/incoming/bank"

@@ -15,7 +15,7 @@ import httpx2
 import psycopg
 import pytest
 
-from api.probe import look
+from api.probe import look, look_for_worker
 from tests.deploy.served import Served, free_ports, served
 from tests.docs.documents import blocks, commands
 from tests.support.processes import COMMAND, PATIENCE_S, Daybook, environment, wait_until_ready
@@ -130,6 +130,16 @@ def asked_from_outside(settings: Mapping[str, str]) -> int:
     probe = [sys.executable, "-P", "-m", "api.probe"]
     asked = subprocess.run(probe, env=environment(settings), stderr=subprocess.DEVNULL, check=False)
     return asked.returncode
+
+
+def test_a_workers_health_check_tells_a_worker_from_none(stack: Stack) -> None:
+    settings = stack.served.settings("worker")
+    until(lambda: look_for_worker(settings) is None)
+    assert stack.running["worker"].stop() in STOPPED
+    until(lambda: look_for_worker(settings) is not None)
+    stack.running["worker"].start()
+    until(lambda: look_for_worker(settings) is None)
+    assert look_for_worker({**settings, "DATABASE_URL": "postgresql://daybook@127.0.0.1:1/x"})
 
 
 def test_a_login_is_good_on_both_servers(stack: Stack) -> None:

@@ -56,7 +56,7 @@ AFTER = {
     "settled": ("returned",),
     "failed": ("settled",),
     "cancelled": ("settled",),
-    "returned": (),
+    "returned": ("settled",),
 }
 """What a bank may do next, and what it may do though it should not."""
 

@@ -101,7 +101,7 @@ TABLE: dict[str, tuple[Event | str, ...]] = {
     "completed": (OLD, OLD, OLD, OLD, OLD, SAYS_RETURNED, "already_sent", OLD, OLD),
     "failed": (OLD, OLD, SAYS_LATE, OLD, OLD, OLD, "already_sent", OLD, OLD),
     "cancelled": (OLD, OLD, SAYS_LATE, OLD, OLD, OLD, "already_sent", OLD, OLD),
-    "returned": (OLD, OLD, SAYS_LATE, OLD, OLD, OLD, "already_sent", OLD, OLD),
+    "returned": (OLD, OLD, OLD, OLD, OLD, OLD, "already_sent", OLD, OLD),
 }  # fmt: skip
 
 
@@ -168,6 +168,17 @@ def test_what_did_not_move_after_all_has_come_back(status: str) -> None:
     assert event == Returned(*OF, "B1", 3, "clerical_error")
     with refused("nothing_new"):
         decide(there, ReportMovement(MOVEMENT, status, "B1", "clerical_error"))
+
+
+def test_what_came_back_has_moved_again_only_when_a_higher_number_says_so() -> None:
+    """Without one it is what was said before, heard again."""
+    there = movement(
+        SENT, replace(SETTLED, sequence=2), Returned(*OF, "B1", 3, "refused_by_holder")
+    )
+    event = decide(there, ReportMovement(MOVEMENT, "settled", "B1", sequence=4))
+    assert event == Settled(*OF, "B1", 4, late=True)
+    with refused("nothing_new"):
+        decide(there, ReportMovement(MOVEMENT, "settled", "B1"))
 
 
 REPORTS = [

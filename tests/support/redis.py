@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import socket
 import subprocess
 import tempfile
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
@@ -22,11 +24,19 @@ _TRIES = 5
 class RedisServer:
     """`redis-server` of this machine, or the Valkey of the wheel; it keeps nothing on disk.
 
-    `options` are more of its command line.
+    `options` are more of its command line. `start` starts it instead, as `valkey-server`, with more of an
+    environment.
     """
 
-    def __init__(self, *options: str) -> None:
+    def __init__(
+        self,
+        *options: str,
+        start: Sequence[str] = (),
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
         self.options = options
+        self._start = start
+        self._environment = environment or {}
         self._folder = tempfile.TemporaryDirectory(prefix="daybook-redis-")
         self._process: subprocess.Popen[bytes] | None = None
         self._port = 0
@@ -37,13 +47,18 @@ class RedisServer:
 
     def start(self) -> None:
         """Start, again on the same port; returns once it answers."""
+        folder = Path(self._folder.name)
+        if self._start and not (folder / "valkey-server").exists():
+            (folder / "valkey-server").symlink_to(_program())
         command = [
-            _program(), "--port", str(self._port), "--bind", "127.0.0.1", "--save", "",
+            *(self._start or [_program()]), "--port", str(self._port), "--bind", "127.0.0.1", "--save", "",
             "--appendonly", "no", "--dir", self._folder.name, "--daemonize", "no", *self.options,
         ]  # fmt: skip
+        path = {"PATH": f"{folder}:{os.environ['PATH']}"}
         process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        )
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+            cwd=folder, env=os.environ | path | self._environment,
+        )  # fmt: skip
         self._process = process
         until(lambda: self._answers() or process.poll() is not None)
 

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid5
 
 import psycopg
 from psycopg import Connection
 
+from application.jobs import NewJob
 from application.ledger import Ledger
 from application.processes import deadlines
-from application.processes.definitions import Process, Reaction
+from application.processes.definitions import Process, Reaction, job_id
 from application.processes.follower import Follower
+from domain.accounts import OpenAccount
 from domain.events import Recorded
 
 MADE_UP = "made_up"
@@ -26,6 +29,16 @@ def made_up(
     """A process that hears of what is paid into accounts: each account is a flow of its own."""
     topics = frozenset({"account.credited"})
     return Process(MADE_UP, topics, lambda event: event.stream_id, react, on_deadline)
+
+
+def respond(event: Recorded) -> Reaction:
+    """A command, a job and a deadline: all that can follow from an event."""
+    follows = uuid5(event.stream_id, str(event.position))
+    return Reaction(
+        OpenAccount(follows, "Follows", "checking", "EUR"),
+        jobs=(NewJob(id=job_id(MADE_UP, event.position), kind="thing", payload={}),),
+        deadlines={str(event.position): event.recorded_at + timedelta(days=1)},
+    )
 
 
 class Steps:

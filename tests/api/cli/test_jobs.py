@@ -56,7 +56,9 @@ def test_the_dead_are_listed_with_their_reason_and_run_again(
 def test_a_job_is_given_up(daybook: CommandLine, jobs: Jobs) -> None:
     new, dead = job(), dead_one(jobs)
     put(jobs.conn, [new])
-    assert daybook.json("jobs", "cancel", new.id)[0]["cancel_asked"]
+    asked = daybook("jobs", "cancel", new.id)
+    assert (asked.returncode, "daybook worker" in asked.stderr) == (0, True)
+    assert jobs.of(new.id, "cancel_asked")
     assert jobs.of(new.id, "status") == "waiting"
     assert daybook.json("jobs", "cancel", dead)[0]["status"] == "cancelled"
     assert "that is not changed any more" in daybook.refused(1, "jobs", "cancel", dead)

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from uuid import UUID
 
 import pytest
 from psycopg import Connection
+from psycopg.errors import LockNotAvailable
 
 from application.jobs import Failure, Job, LeaseLostError, finish, put
-from application.jobs.ending import again, bury, fail
+from application.jobs.ending import again, bury, cancel, fail, put_off
 from application.jobs.taking import give_back, keep, take
 from tests.conftest import Database
 from tests.support.jobs import Jobs, job, put_one
@@ -81,14 +83,15 @@ def test_who_ends_a_job_waits_for_nobody_who_has_its_row(database: Database, job
     jobs.conn.execute("SET statement_timeout = '20s'")  # or it would wait for ever
     with database.connect() as other, other.transaction():
         other.execute("SELECT FROM jobs FOR UPDATE")
-        for end in (
+        ends: list[Callable[[], None]] = [
             lambda: finish(jobs.conn, mine),
             lambda: bury(jobs.conn, mine, failure),
             lambda: cancel(jobs.conn, mine),
             lambda: fail(jobs.conn, mine, failure, 1),
             lambda: again(jobs.conn, mine, 1),
             lambda: put_off(jobs.conn, mine, 1),
-        ):
+        ]
+        for end in ends:
             with pytest.raises(LockNotAvailable):
                 end()
     finish(jobs.conn, mine)

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import threading
+from typing import Any
 from uuid import uuid4
 
 import psycopg
 import pytest
+from psycopg import Connection
 
 from application.event_store.appending import Appender, lock_head
-from application.ledger import Accepted, Ledger, WriteFailedError
+from application.ledger import Accepted, Ledger, Submission, WriteFailedError
 from application.ledger import ledger as module
 from domain.accounts import OpenAccount
 from tests.conftest import Database
-from tests.support.ledgers import submission
+from tests.support.ledgers import WHO, submission
+from tests.support.waiting import until
 
 
 def test_a_ledger_that_hangs_while_it_holds_the_head_is_ended_by_the_next(
@@ -46,3 +50,44 @@ def test_somebody_else_who_holds_the_head_is_left_alone_and_callers_are_told(
             assert failed.value.outcome_known
             assert ledger.busy_for_s == 0
         somebody.execute("ROLLBACK")
+
+
+def test_a_row_that_is_locked_is_the_loss_of_who_needs_it_and_of_no_other_writer(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_HEAD_WAIT_S", 1)
+    # Whoever is ended for holding the head would be ended at once.
+    end_all = module._END_HANGING_WRITERS.replace("4 seconds", "0 seconds")
+    monkeypatch.setattr(module, "_END_HANGING_WRITERS", end_all)
+    together = threading.Event()
+
+    def wait(conn: Connection[Any]) -> None:
+        assert together.wait(60)
+
+    def need(conn: Connection[Any]) -> None:
+        conn.execute("UPDATE process_checkpoints SET position = 1")
+
+    name = "daybook ledger"
+    with (
+        psycopg.connect(database.url, application_name=name) as holder,
+        Ledger(database.url) as ledger,
+    ):
+        holder.execute("INSERT INTO process_checkpoints (name, position) VALUES ('any', 0)")
+        holder.commit()
+        holder.execute("SELECT FROM process_checkpoints FOR UPDATE")
+        opening = [OpenAccount(uuid4(), "A", "cash", "EUR") for _ in range(4)]
+        first = ledger.submit(Submission([opening[0]], WHO, beside=wait))
+        until(lambda: ledger.waiting_commands == 0)
+        before, needing, after = (
+            ledger.submit(Submission([command], WHO, beside=beside))
+            for command, beside in zip(opening[1:], (None, need, None), strict=True)
+        )
+        together.set()
+        with pytest.raises(WriteFailedError, match="holds what it needs") as failed:
+            needing.result(60)
+        assert failed.value.outcome_known
+        for one in (first, before, after):
+            assert isinstance(one.result(60).outcomes[0], Accepted)
+        holder.execute("SELECT 1")
+        holder.rollback()
+        holder.execute("DELETE FROM process_checkpoints")

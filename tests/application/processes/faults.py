@@ -4,6 +4,7 @@ a worker can end meanwhile; and how the flow ends."""
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import cycle
 from typing import Any, Literal, NamedTuple
 
 from application.outbound.bank import REASONS, Handling
@@ -105,33 +106,39 @@ def _ends(cell: Cell) -> Iterator[End]:
 
 
 def cells() -> list[Cell]:
-    """Crashes go with each fault, but only with one reason of those that are dealt with alike."""
-    return [
+    """Of reasons that are dealt with alike one goes with each step and each crash, and each of the others
+    with one step: they are words in one table."""
+    alike = list(_alike())
+    every = [
         Cell(leg, fault, crash)
         for leg in LEGS
-        for fault, is_alone in _faults()
-        for crash in (CRASHES if is_alone else (None,))
+        for fault in (*_PLAIN, *(faults[0] for faults in alike))
+        for crash in CRASHES
+    ]
+    others = [fault for faults in alike for fault in faults[1:]]
+    return every + [Cell(leg, fault, None) for fault, leg in zip(others, cycle(LEGS))]
+
+
+def _alike() -> Iterator[list[Fault]]:
+    words = {**REASONS, STRANGE: Handling.MANUAL}
+    for handling in Handling:
+        reasons = [reason for reason, handled in words.items() if handled is handling]
+        yield [_rejected(reason, handling) for reason in reasons]
+        if handling is Handling.FAILURE:
+            yield [
+                Fault(f"{reason} later", {"fault": f"reject_later:{reason}"}, "fails", reason)
+                for reason in reasons
+            ]
+    yield [
+        Fault(
+            f"{reason} after all", {"fault": f"return:{reason}", "value": 2.0}, "comes_back", reason
+        )
+        for reason in ("account_closed", "refused_by_holder", "recalled")
     ]
 
 
-def _faults() -> Iterator[tuple[Fault, bool]]:
-    for fault in _PLAIN:
-        yield fault, True
-    seen: set[str] = set()
-    for reason, handling in {**REASONS, STRANGE: Handling.MANUAL}.items():
-        is_first = handling not in seen
-        seen.add(handling)
-        yield _rejected(reason, handling), is_first
-        if handling is Handling.FAILURE:
-            rule = {"fault": f"reject_later:{reason}"}
-            yield Fault(f"rejected later: {reason}", rule, "fails", reason), is_first
-    for number, reason in enumerate(("account_closed", "refused_by_holder", "recalled")):
-        later = {"fault": f"return:{reason}", "value": 2.0}
-        yield Fault(f"returned: {reason}", later, "comes_back", reason), number == 0
-
-
 def _rejected(reason: str, handling: Handling) -> Fault:
-    name, rule = f"rejected: {reason}", {"fault": f"reject:{reason}"}
+    name, rule = f"{reason} at once", {"fault": f"reject:{reason}"}
     match handling:
         case Handling.FAILURE:
             return Fault(name, rule, "fails", reason)

@@ -9,7 +9,7 @@ from random import Random
 from typing import Any
 from uuid import UUID
 
-from hypothesis import given, note, settings
+from hypothesis import Phase, given, note, settings
 from hypothesis import strategies as st
 from psycopg_pool import ConnectionPool
 
@@ -33,6 +33,8 @@ from tests.support.stepping import Steps, stepping
 
 EXAMPLES = 40
 ACTIONS = 25
+PHASES = (Phase.explicit, Phase.reuse, Phase.generate)
+"""To look for a shorter failure would take minutes."""
 RETURNS = 1
 """Banks take money back now and then, and not for ever."""
 
@@ -201,7 +203,7 @@ def _world(database: Database) -> Iterator[World]:
         yield World(steps, Money(ledger, database.url), runner, bank)
 
 
-@settings(max_examples=EXAMPLES)
+@settings(max_examples=EXAMPLES, phases=PHASES)
 @given(data=st.data())
 def test_in_whatever_order_things_happen_it_ends_well(
     shared_database: Database, data: st.DataObject
