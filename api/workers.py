@@ -16,6 +16,7 @@ from api.secrets import master_keys
 from api.settings import Settings
 from api.wiring import make_ledger, webhooks_allowed
 from application.banking import Banking
+from application.connecting import CONNECTION
 from application.jobs import Kinds
 from application.jobs.workers import Workers
 from application.ledger import Ledger
@@ -125,6 +126,6 @@ def _pool(conninfo: str, threads: int) -> Pool:
         timeout=10,
         reconnect_timeout=2.0,
         open=False,
-        kwargs={"application_name": "daybook worker", "autocommit": True},
+        kwargs={"application_name": "daybook worker", "autocommit": True, **CONNECTION},
         check=ConnectionPool.check_connection,
     )

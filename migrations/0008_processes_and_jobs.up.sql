@@ -101,7 +101,7 @@ COMMENT ON COLUMN jobs.lease_until IS 'the worker that runs it is taken to be go
 COMMENT ON COLUMN jobs.attempts IS 'how often it was taken, polls too: with the worker it says whose it is';
 COMMENT ON COLUMN jobs.lost IS 'how many of its workers ended before it did';
 COMMENT ON COLUMN jobs.max_attempts IS 'null: as its kind and the category of the error say';
-COMMENT ON COLUMN jobs.cancel_asked IS 'while it runs: there will be no further attempt';
+COMMENT ON COLUMN jobs.cancel_asked IS 'there will be no further attempt';
 COMMENT ON COLUMN jobs.category IS 'of the last error: what decides whether it is tried again';
 
 CREATE TABLE job_attempts (

@@ -39,6 +39,8 @@ def worker() -> None:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stop.set())
         if settings.BANK_URL is None:
-            _log.warning("there is no BANK_URL: what banks are to be asked waits for a worker with one")
+            _log.warning(
+                "there is no BANK_URL: what banks are to be asked waits for a worker with one"
+            )
         with running_worker(settings, conninfo):
             stop.wait()

@@ -48,6 +48,9 @@ _LOST = (
 )
 
 
+_CONNECTION: dict[str, Any] = {"application_name": "daybook ledger", **CONNECTION}
+
+
 class QueueFullError(Exception):
     """So many commands wait that a new one would wait too long. Try again after `retry_after_s`."""
 
@@ -293,9 +296,7 @@ class Ledger:
 
     def _connection(self) -> Connection[Any]:
         if self._conn is None or self._conn.closed:
-            self._conn = psycopg.connect(
-                self._conninfo, autocommit=True, application_name="daybook ledger", **CONNECTION
-            )
+            self._conn = psycopg.connect(self._conninfo, autocommit=True, **_CONNECTION)
             # One that hangs while it holds the head would stop all other writers.
             self._conn.execute("SET idle_in_transaction_session_timeout = '10s'")
             self._conn.execute(f"SET lock_timeout = '{_HEAD_WAIT_S}s'")

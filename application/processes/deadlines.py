@@ -12,6 +12,7 @@ import psycopg
 from msgspec.structs import replace
 from psycopg import Connection
 
+from application.connecting import CONNECTION
 from application.ledger import (
     Ledger,
     LedgerClosedError,
@@ -100,7 +101,7 @@ class Clock:
         """Look each second, whatever happens to the database."""
         while not stop.wait(_EVERY_S):
             try:
-                with psycopg.connect(self._conninfo, autocommit=True, connect_timeout=5) as conn:
+                with psycopg.connect(self._conninfo, autocommit=True, **CONNECTION) as conn:
                     while not stop.is_set() and self._fire_some(conn):
                         pass
             except LedgerClosedError:

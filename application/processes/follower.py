@@ -14,6 +14,7 @@ import psycopg
 from msgspec.structs import replace
 from psycopg import Connection
 
+from application.connecting import CONNECTION
 from application.ledger import (
     Done,
     Ledger,
@@ -80,7 +81,7 @@ class Follower:
                     self._conninfo,
                     autocommit=True,
                     application_name=f"daybook process {self._process.name}",
-                    connect_timeout=5,
+                    **CONNECTION,
                 ) as conn:
                     wait_s = 0.0
                     self._run_connected(conn, stop)
@@ -183,7 +184,7 @@ class Follower:
         if not _first_failure(futures):
             return
         position = None
-        with psycopg.connect(self._conninfo, autocommit=True) as conn:
+        with psycopg.connect(self._conninfo, autocommit=True, **CONNECTION) as conn:
             position = _checkpoint(conn, self._process.name)
         for submission in submissions:
             step = submission.step

@@ -57,7 +57,7 @@ class RedisServer:
         path = {"PATH": f"{folder}:{os.environ['PATH']}"}
         process = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-            cwd=folder, env=os.environ | path | self._environment,
+            cwd=folder, env={**os.environ, **path, **self._environment},
         )  # fmt: skip
         self._process = process
         until(lambda: self._answers() or process.poll() is not None)

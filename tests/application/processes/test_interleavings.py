@@ -4,12 +4,12 @@ answers and workers that start anew. However it goes, it ends, and the money is 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from random import Random
 from typing import Any
 from uuid import UUID
 
-from hypothesis import Phase, given, note, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from psycopg_pool import ConnectionPool
 
@@ -20,13 +20,14 @@ from application.jobs.watching import Watch
 from application.ledger import Ledger, Submission
 from application.ledger.outcomes import Command
 from application.people.vault import Vault
-from application.processes import bank_transfers, investments
+from application.processes import bank_transfers, investments, operating
 from domain.bank_transfers import CancelBankTransfer
 from domain.investments import CancelInvestment
 from domain.movements import ReportMovement
+from domain.refusals import Refusal
 from tests.application.processes.conftest import make_all_empty
 from tests.conftest import Database
-from tests.support.memory_bank import NEXT, Line, MemoryBank
+from tests.support.memory_bank import NEXT, Line, MemoryBank, Order
 from tests.support.money import AMOUNT, WHO, Money
 from tests.support.people import settings as people
 from tests.support.stepping import Steps, stepping
@@ -37,6 +38,9 @@ PHASES = (Phase.explicit, Phase.reuse, Phase.generate)
 """To look for a shorter failure would take minutes."""
 RETURNS = 1
 """Banks take money back now and then, and not for ever."""
+
+WAITS_S = (3_600.0,)
+"""A job that fails twice is dead."""
 
 FLOWS = ("investment", "deposit", "withdrawal")
 PROCESSES = (investments.process(), bank_transfers.process())
@@ -106,18 +110,35 @@ class World:
     # How it ends.
     def go_on(self, draw: Draw) -> None:
         """Whatever has begun comes to its end, and all messages arrive."""
-        heard = 0
+        heard, may_return = 0, draw([True, False])
         while True:
             self.steps.work()
             if waiting := self._waiting():
                 self._run(waiting[0], "fine")
             elif orders := [o for o in self.bank.orders.values() if o.status == "accepted"]:
                 self.bank.turn(orders[0], draw(NEXT["accepted"]))
+            elif may_return and (returned := self._may_return()) and draw([True, False]):
+                self.returns += 1
+                self.bank.turn(returned[0], "returned")
             elif heard < len(self.bank.said):
                 self._report(self.bank.said[heard])
                 heard += 1
             else:
                 return
+
+    def operate(self, draw: Draw) -> None:
+        """An operator sees to what waits for one."""
+        for id_, state in self.money.states(self.flows).items():
+            if state.status == "needs_operator":
+                process = PROCESSES[self.flows[id_] != "investment"]
+                act = draw([operating.retry, operating.compensate])
+                with suppress(Refusal):  # it cannot be done
+                    act(self.steps.conn, self.money.ledger, process, id_, "operator:test")
+
+    def _may_return(self) -> list[Order]:
+        if self.returns == RETURNS:
+            return []
+        return [o for o in self.bank.orders.values() if o.status == "settled"]
 
     def _waiting(self) -> list[UUID]:
         rows = self.steps.conn.execute(
@@ -195,7 +216,7 @@ def _world(database: Database) -> Iterator[World]:
         ConnectionPool(database.url, min_size=1, max_size=2, kwargs={"autocommit": True}) as pool,
     ):
         vault = Vault.open(database.url, master_keys(people()))
-        kinds = Banking(ledger, bank, pool.connection, vault, waits_s=(3_600.0,) * 50).kinds()
+        kinds = Banking(ledger, bank, pool.connection, vault, waits_s=WAITS_S).kinds()
         watch = Watch(database.url, "worker", 600.0)
         runner = Runner(
             pool, pool, watch, kinds, None, worker="worker", lease_s=600.0, random=Random(0)
@@ -216,5 +237,7 @@ def test_in_whatever_order_things_happen_it_ends_well(
         for what in data.draw(st.lists(st.sampled_from(_WHAT), max_size=ACTIONS)):
             what(world, draw)
         world.go_on(draw)
-        note(str({id_: state.status for id_, state in world.money.states(world.flows).items()}))
+        world.check()
+        world.operate(draw)
+        world.go_on(draw)
         world.check()
