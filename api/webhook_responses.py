@@ -56,7 +56,7 @@ class DeliveryOut(BaseModel):
     tried_at: datetime | None
 
 
-class AttemptOut(BaseModel):
+class DeliveryAttemptOut(BaseModel):
     number: int
     started_at: datetime
     ended_at: datetime
@@ -66,7 +66,9 @@ class AttemptOut(BaseModel):
 
 class DeliveryDetailOut(DeliveryOut):
     body: dict[str, Any] = Field(description="what is sent")
-    attempt_log: list[AttemptOut] = Field(description="kept for some days after the last try")
+    attempt_log: list[DeliveryAttemptOut] = Field(
+        description="kept for some days after the last try"
+    )
 
 
 class DeliveryPage(BaseModel):

@@ -198,7 +198,7 @@ def world(api_database: Database) -> Iterator[World]:
 
 def ids_of(person: Person) -> dict[str, str]:
     """What parameters of paths are of a person; of things that this one has not, a good id of none."""
-    none = dict.fromkeys(re.findall(r"{(\w+_id)}", " ".join(ROUTES)), _NO_THING)
+    none = dict.fromkeys(re.findall(r"{(\w+_id|key)}", " ".join(ROUTES)), _NO_THING)
     own = {f"{kind}_id": things[-1] for kind, things in person.things.items()}
     words = {"name": "balances", "position": "1", "role": "user", "correlation_id": "request-7"}
     return {**none, **own, **words, "provider": "bank", "stream_id": own["account_id"]}

@@ -50,6 +50,7 @@ BODIES: dict[str, Json] = {
     "ProfileIn": {"full_name": "Some Body"},
     "ReasonIn": {},
     "RebuildIn": {},
+    "ReconciliationIn": {"statement": ":20:none"},
     "RefreshIn": {"refresh_token": "a.b.c"},
     "RegistrationIn": _PERSON,
     "RetryIn": {},

@@ -153,7 +153,7 @@ def test_each_process_of_it_can_write_for_programs(database: Database) -> None:
         wait_until_ready(daybook, port)
         assert daybook.stop() == 0
         found = [json.loads(line) for line in daybook.output.splitlines() if line[:1] == "{"]
-    assert {event["service"] for event in found} == {"up", "api", "projections"}
+    assert {event["service"] for event in found} == {"up", "api", "projections", "worker"}
     (notice,) = [event for event in found if "SIGKILL" in event["event"]]
     assert (notice["service"], notice["level"]) == ("up", "warning")
 

@@ -317,7 +317,8 @@ def test_an_account_is_no_user(house: Database, daybook: CommandLine) -> None:
 def test_another_installations_key_is_a_sentence(house: Database, daybook: CommandLine) -> None:
     made(daybook)
     other = "b3RoZXIga2V5IG9mIHRoaXJ0eS10d28gYnl0ZXMhISE="
-    said = daybook.refused(1, "users", "list", ENCRYPTION_KEY=other)
-    assert "add it to ENCRYPTION_KEYS_OLD" in said
     with psycopg.connect(house.url) as conn:
-        assert conn.execute("SELECT count(*) FROM service_keys").fetchone() == (1,)
+        before = conn.execute("SELECT count(*) FROM service_keys").fetchone()
+        said = daybook.refused(1, "users", "list", ENCRYPTION_KEY=other)
+        assert "add it to ENCRYPTION_KEYS_OLD" in said
+        assert conn.execute("SELECT count(*) FROM service_keys").fetchone() == before
