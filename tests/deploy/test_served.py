@@ -217,9 +217,11 @@ def test_the_commands_of_the_document(stack: Stack) -> None:
     shown = [c for block in blocks() if block.language == "sh served" for c in commands(block.text)]
     assert len(shown) == 4
     for command in shown:
-        words = command.replace(".venv/bin/daybook", f"{here} -m api.cli")
+        # By way of a sign, since this program's own path may have these words in it.
+        words = command.replace(".venv/bin/python", "%python%")
+        words = words.replace(".venv/bin/daybook", "%python% -m api.cli")
         subprocess.run(
-            ["bash", "-c", words.replace(".venv/bin/python", here)],
+            ["bash", "-c", words.replace("%python%", here)],
             env=environment(settings),
             timeout=PATIENCE_S,
             check=True,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from random import Random
 from typing import Any
 from uuid import UUID, uuid4
@@ -22,6 +22,7 @@ from domain.accounts import ChangeAccountStatus, OpenAccount
 from domain.catalogue import AggregateState
 from domain.events import Event, Recorded
 from domain.provenance import Provenance
+from domain.reconciliations import Made, MakeReconciliation, MatchedLine, MissingMovement
 from domain.transfers import PostPending, PostTransfer, ReverseTransfer, VoidPending
 from projections.log import head_position, read_batch
 from tests.conftest import Database
@@ -81,6 +82,28 @@ def a_day(number: int) -> datetime:
     return datetime(2020, 1, 1, 12, tzinfo=UTC) + timedelta(days=number)
 
 
+EVEN = Made(
+    account="NL91ABNA0417164300",
+    currency="EUR",
+    opened_on=date(2026, 3, 1),
+    closed_on=date(2026, 3, 31),
+    statement_reference="S1",
+    number="3/1",
+    digest="ab" * 32,
+    opening=-100,
+    closing=200,
+    lines=1,
+    movements=2,
+    matched_total=1,
+    missing_total=1,
+    unexpected_total=0,
+    mismatched_total=0,
+    matched=(MatchedLine(1, UUID(int=11), 300, "reference"),),
+    missing=(MissingMovement(UUID(int=12), -7),),
+)
+"""A statement that nobody has to look at."""
+
+
 def busy_history(ledger: Ledger, seed: int = 1, transfers: int = 300) -> dict[str, list[UUID]]:
     """Accounts of two currencies, and all that can happen to them, to people and to flows meanwhile;
     answers the accounts by currency."""
@@ -88,6 +111,7 @@ def busy_history(ledger: Ledger, seed: int = 1, transfers: int = 300) -> dict[st
     accounts = {c: open_accounts(ledger, 8, c, random) for c in ("EUR", "JPY")}
     people = People(Random(seed), accounts["EUR"])
     flows = Flows(Random(f"flows {seed}"), accounts["EUR"][1:])
+    others = Random(f"reconciliations {seed}")
     begun: list[UUID] = []
     for _ in range(transfers // 30):
         commands: list[Command] = []
@@ -107,6 +131,7 @@ def busy_history(ledger: Ledger, seed: int = 1, transfers: int = 300) -> dict[st
         write(ledger, [ChangeAccountStatus(id_, "active")])
         write(ledger, people.commands())
         write(ledger, flows.commands())
+        write(ledger, [MakeReconciliation(uuid(others), EVEN)])
     return accounts
 
 

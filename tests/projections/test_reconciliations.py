@@ -11,8 +11,6 @@ import pytest
 from msgspec.structs import replace
 
 from domain.reconciliations import (
-    Made,
-    MatchedLine,
     Mismatch,
     MissingMovement,
     UnexpectedLine,
@@ -21,28 +19,9 @@ from projections.agreement import hold_against_log
 from projections.catalogue import read_model
 from projections.reconciliations import queries
 from tests.conftest import Database
-from tests.projections.histories import append, recorded
+from tests.projections.histories import EVEN, append, recorded
 from tests.projections.running import ask, project_all, projected, rows
 
-EVEN = Made(
-    account="NL91ABNA0417164300",
-    currency="EUR",
-    opened_on=date(2026, 3, 1),
-    closed_on=date(2026, 3, 31),
-    statement_reference="S1",
-    number="3/1",
-    digest="ab" * 32,
-    opening=-100,
-    closing=200,
-    lines=1,
-    movements=2,
-    matched_total=1,
-    missing_total=1,
-    unexpected_total=0,
-    mismatched_total=0,
-    matched=(MatchedLine(1, UUID(int=11), 300, "reference"),),
-    missing=(MissingMovement(UUID(int=12), -7),),
-)
 SETTLED = replace(EVEN, missing=(MissingMovement(UUID(int=12), -7, settled=True),), source="a.xml")
 ODD = replace(
     EVEN,

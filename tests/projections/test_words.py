@@ -42,6 +42,7 @@ from domain.users import (
     Suspended,
 )
 from projections.audit.words import describe
+from tests.projections.histories import EVEN
 
 A, B, T, R = (UUID(int=n) for n in (10, 11, 12, 13))
 DAY = datetime(2026, 1, 31, 12, tzinfo=UTC)
@@ -74,6 +75,11 @@ WORDS: list[tuple[Event, str]] = [
         Imported(A, "NL1", "REF", "7", "EUR", 5, 9, 3, date(2026, 1, 1), date(2026, 1, 31)),
         "booked statement 7 (REF) of NL1, 2026-01-01 to 2026-01-31: lines 3, opening 0.05,"
         " closing 0.09 EUR",
+    ),
+    (
+        EVEN,
+        "held statement 3/1 (S1) of NL91ABNA0417164300, 2026-03-01 to 2026-03-31, against 2 movements:"
+        " matched 1, missing 1, unexpected 0, mismatched 0",
     ),
     (Registered("sealed:1:x", "sealed:1:y"), "registered as user"),
     (Registered("sealed:1:x", "sealed:1:y", "admin", B), f"registered as admin by {B}"),
