@@ -231,7 +231,7 @@ def test_nobody_says_more_than_he_is_asked(
 TAKEN = {
     ("AccountIn", "id"), ("AccountIn", "owner_id"), ("TransferIn", "id"), ("UserIn", "id"),
     ("RegistrationIn", "role"), ("UserIn", "role"), ("RetryIn", "key"), ("UserChangeIn", "role"),
-    ("UserChangeIn", "status"),
+    ("UserChangeIn", "status"), ("FundIn", "id"), ("InvestmentIn", "id"), ("BankTransferIn", "id"),
 }  # fmt: skip
 """Members that are meant to be there; what others may do with them is in the tests of their routes."""
 

@@ -131,7 +131,7 @@ def busy_history(ledger: Ledger, seed: int = 1, transfers: int = 300) -> dict[st
         write(ledger, [ChangeAccountStatus(id_, "active")])
         write(ledger, people.commands())
         write(ledger, flows.commands())
-        write(ledger, [MakeReconciliation(uuid(others), EVEN)])
+        write(ledger, [MakeReconciliation(uuid(others), EVEN) for _ in range(2)])
     return accounts
 
 
