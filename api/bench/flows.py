@@ -13,7 +13,7 @@ from uuid import uuid4
 import psycopg
 
 from api.bench import children
-from api.bench.calls import calls_per_s
+from api.bench.calls import CALLS_AT_ONCE, calls_per_s
 from api.bench.freshness import row_of
 from api.bench.posting import BenchError
 from api.bench.rounds import interleave
@@ -135,6 +135,7 @@ def _running(stage: Stage, conninfo: str) -> Iterator[int]:
         **stage.badge.settings,
         "BANK_URL": f"http://127.0.0.1:{bank_port}",
         "BANK_TOKEN": _BANK_TOKEN,
+        "JOBS_BANKING": str(CALLS_AT_ONCE),
         "BANK_WEBHOOK_SECRET": secret,
         "RATE_LIMIT_ADDRESS": "1000000000/minute",
         "LOG_LEVEL": "WARNING",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from typing import Any
 
 from application.jobs import Job, Kind, Kinds
@@ -21,9 +22,13 @@ def kinds(deliverer: Deliverer, emailer: Emailer) -> Kinds:
 
 
 def _write(job: Job, ctx: object) -> dict[str, Any] | None:
+    write_log(job.payload)
+    return None
+
+
+def write_log(payload: Mapping[str, Any]) -> None:
     """Tell the house, in its log; what somebody has to look at, as a warning."""
-    type_, values = job.payload["type"], job.payload["values"]
+    type_, values = payload["type"], payload["values"]
     level = logging.WARNING if type_.endswith(_URGENT) else logging.INFO
     told = ", ".join(f"{name} {value}" for name, value in values.items())
-    _log.log(level, "%s: %s (%s)", type_, job.payload["id"], told)
-    return None
+    _log.log(level, "%s: %s (%s)", type_, payload["id"], told)
