@@ -9,7 +9,7 @@ from fastapi import Request, Response
 
 from api import flow_views
 from api.callers import caller_of
-from api.freshness import be_fresh, be_whole, gaps
+from api.freshness import be_fresh, be_whole, find, gaps
 from api.paging import decode_cursor, page
 from api.problems import ProblemError
 from api.state import State
@@ -71,8 +71,9 @@ async def get_flow(
 async def flow_for(request: Request, state: State, kind: Kind, flow_id: UUID) -> Flow:
     """One flow that the caller may see. Raises `investment_not_found`, `bank_transfer_not_found`."""
     owner_id = caller_of(request).owner_id
-    async with state.pool.connection() as conn:
-        found = await queries.flow(conn, kind, flow_id, owner_id=owner_id)
+    found = await find(
+        state, "flows", lambda conn: queries.flow(conn, kind, flow_id, owner_id=owner_id)
+    )
     if found is None:
         raise not_found(kind, flow_id)
     await be_whole(state, "flows", key=flow_id)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Awaitable, Callable
+from typing import Annotated, Any, TypeVar
 from uuid import UUID
 
+from psycopg import AsyncConnection
 from pydantic import Field
 
 from api.problems import ProblemError
@@ -12,6 +14,12 @@ from api.state import State
 
 WAIT_S = 2.0
 """So long a read waits to become as fresh as asked."""
+
+LATE_S = 0.5
+"""So long a read that finds nothing waits for what may have begun just now; a read model takes
+milliseconds."""
+
+T = TypeVar("T")
 
 Fresh = Annotated[
     int | None,
@@ -47,6 +55,22 @@ async def be_fresh(
         )
     if key is not None:  # asked after the wait, which may have ended because the key was parked
         await be_whole(state, name, key=key)
+
+
+async def find(
+    state: State, name: str, ask: Callable[[AsyncConnection[Any]], Awaitable[T | None]]
+) -> T | None:
+    """What a read model has of one thing. What it does not have may have begun a moment ago: it is asked
+    again once it shows all that the log had, within `LATE_S`."""
+    async with state.pool.connection() as conn:
+        found = await ask(conn)
+        if found is not None:
+            return found
+        row = await (await conn.execute("SELECT position FROM ledger_head")).fetchone()
+    if row is None or not await state.freshness.wait_for(name, row[0], LATE_S):
+        return None
+    async with state.pool.connection() as conn:
+        return await ask(conn)
 
 
 async def be_whole(

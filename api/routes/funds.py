@@ -13,7 +13,7 @@ from api.callers import caller_of
 from api.flow_asking import begun
 from api.flow_models import AllocationStatus, FundIn, FundStatus, FundTermsIn
 from api.flow_responses import AllocationPage, FundOut, FundPage
-from api.freshness import Fresh, be_fresh, be_whole, gaps
+from api.freshness import Fresh, be_fresh, be_whole, find, gaps
 from api.ids import new_id
 from api.models import Currency, Cursor, Id, In, Limit, Reading, ReasonIn
 from api.paging import decode_cursor, page
@@ -198,8 +198,7 @@ async def _found(state: State, fund_id: UUID, min_position: int | None) -> queri
     """Raises `fund_not_found`."""
     await be_fresh(state, "funds", min_position)
     await be_whole(state, "funds", key=fund_id)
-    async with state.pool.connection() as conn:
-        row = await queries.fund(conn, fund_id)
+    row = await find(state, "funds", lambda conn: queries.fund(conn, fund_id))
     if row is None:
         raise ProblemError("fund_not_found", fund_id=fund_id)
     return row

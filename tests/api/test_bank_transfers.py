@@ -253,3 +253,10 @@ def test_more_than_one_person_may_move_does_not_leave_alone(
         for kind, amount in (("withdrawal", "100.00"), ("deposit", "100.01")):
             answer = own.post(f"/api/{kind}s", json=transferring(anna.account, amount))
             assert answer.status_code == 202, answer.text
+
+
+def test_what_was_just_asked_for_is_there_for_who_asks_at_once(anna: Customer) -> None:
+    """Nobody has to know of positions to follow the address that a request was answered with."""
+    for _ in range(30):
+        asked = ask(anna, "deposit", "1.00")
+        assert anna.client.get(f"/api/deposits/{asked['id']}").status_code == 200
