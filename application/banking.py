@@ -13,7 +13,7 @@ from contextlib import AbstractContextManager
 from datetime import timedelta
 from functools import partial
 from typing import Any
-from uuid import UUID, uuid5
+from uuid import UUID
 
 from msgspec import Struct
 from psycopg import Connection
@@ -39,7 +39,7 @@ from application.outbound.errors import CircuitOpenError, NeedsPersonError, Outb
 from application.people.vault import Vault
 from application.privacy import person_keys
 from application.privacy.sealing import open_sealed, place
-from application.processes.asking import CANCEL, INSTRUCT, LOOK, QUEUE
+from application.processes.asking import CANCEL, INSTRUCT, LOOK, QUEUE, look_id
 from domain.movements import OVER, CallOff, GiveUp, Movement, ReportMovement, SendMovement
 from domain.provenance import Provenance
 from domain.sealed import is_sealed
@@ -53,7 +53,6 @@ _LONGEST_LOOK_S = 3_600.0
 _LOOKS_AFTER_ALL = 6
 """How often a bank may say that it has never heard of what was written off; half an hour by default."""
 _LEAST_WAIT_S = 5.0
-_NAMESPACE = UUID("da4b0000-0000-4000-8000-0000000b4a17")
 
 Connect = Callable[[], AbstractContextManager[Connection[Any]]]
 
@@ -154,14 +153,16 @@ class Banking:
         command = ReportMovement(
             answer.movement_id, answer.status, answer.bank_reference, answer.reason, answer.sequence
         )
-        if not self._tell(job, command, end) and looks:
+        is_news = self._tell(job, command, end)
+        # It may have settled meanwhile, and then there is nothing to look for.
+        if not is_news and looks and self._movement(job).status not in OVER:
             with self._connect() as conn:
                 put(conn, looks)
         return told
 
     def _next_look(self, job: Job, movement_id: UUID) -> NewJob:
         return NewJob(
-            id=uuid5(_NAMESPACE, f"look:{movement_id}"),
+            id=look_id(movement_id),
             kind=LOOK,
             payload={"movement_id": str(movement_id)},
             queue=QUEUE,

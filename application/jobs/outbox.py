@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -50,6 +50,18 @@ def put(conn: Connection[Any], jobs: Iterable[NewJob]) -> list[UUID]:
     key in its time. They are there once the transaction of `conn` commits."""
     given = _given(jobs)
     return [row[0] for row in conn.execute(_PUT, given).fetchall()] if given else []
+
+
+def take_out(conn: Connection[Any], ids: Sequence[UUID]) -> None:
+    """Remove jobs that wait and are needed no longer. One that a worker has in its hands goes on: whoever
+    holds the log's head waits for no worker."""
+    if ids:
+        conn.execute(
+            "DELETE FROM jobs WHERE id IN ("
+            " SELECT id FROM jobs WHERE id = ANY(%s) AND status = 'waiting' FOR UPDATE SKIP LOCKED)",
+            (list(ids),),
+            prepare=True,
+        )
 
 
 async def put_async(conn: AsyncConnection[Any], jobs: Iterable[NewJob]) -> list[UUID]:

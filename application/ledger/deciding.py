@@ -7,15 +7,14 @@ from datetime import datetime
 from typing import Any, cast, get_args
 from uuid import UUID
 
+from application.ledger import deciding_flows
 from application.ledger.book import Book
-from application.ledger.outcomes import BookCommand, Command
+from application.ledger.outcomes import AlreadyDone, BookCommand, Command
 from domain import (
     accounts,
     approvals,
     bank_transfers,
-    funds,
     investments,
-    movements,
     reconciliations,
     statements,
     transfers,
@@ -23,11 +22,10 @@ from domain import (
 )
 from domain.accounts import Account, ChangeAccountStatus, OpenAccount
 from domain.approvals import Approval, Approve, Reject, RequestApproval, Withdraw
-from domain.bank_transfers import BankTransfer, RequestBankTransfer
-from domain.funds import ChangeFundStatus, ChangeTerms, Fund, OpenFund
+from domain.bank_transfers import RequestBankTransfer
+from domain.funds import OpenFund
 from domain.house import check_is_free, check_status_may_change
-from domain.investments import Investment, RequestInvestment
-from domain.movements import Movement
+from domain.investments import RequestInvestment
 from domain.ownership import is_within_reach
 from domain.reconciliations import MakeReconciliation, Reconciliation
 from domain.refusals import Refusal
@@ -43,14 +41,6 @@ from domain.transfers import (
     VoidPending,
 )
 from domain.users import ChangeRole, RegisterUser
-
-
-class AlreadyDone(Exception):  # noqa: N818 - not an error: the first answer is to be given again
-    """The command's own stream is there and says what the command says."""
-
-    def __init__(self, stream_id: UUID) -> None:
-        super().__init__(stream_id)
-        self.stream_id = stream_id
 
 
 def new_stream(command: Command) -> UUID | None:
@@ -82,7 +72,7 @@ def new_stream(command: Command) -> UUID | None:
 
 def needs(command: Command, book: Book) -> Iterator[UUID]:
     """The streams that must be known to decide: a transfer's own accounts once it is known itself."""
-    of_flow = _FLOW_NEEDS.get(type(command))
+    of_flow = deciding_flows.NEEDS.get(type(command))
     if of_flow is None:
         return _needs(cast(BookCommand, command), book)
     # What the command starts is taken to be new.
@@ -277,53 +267,6 @@ def _note_security(command: NoteSecurity, book: Book, now: datetime) -> Decided:
     return tuple((command.stream_id, notice) for notice in command.notices)
 
 
-def _open_fund(command: OpenFund, book: Book, now: datetime) -> Decided:
-    there, account = book.get(command.fund_id), book.account(command.account_id)
-    if there is not None:
-        if isinstance(there, Fund) and funds.is_same_opening(there, command, account):
-            raise AlreadyDone(command.fund_id)
-        raise Refusal("id_reused", id=command.fund_id)
-    return ((command.fund_id, funds.open_fund(command, account)),)
-
-
-def _on_fund(command: ChangeTerms | ChangeFundStatus, book: Book, now: datetime) -> Decided:
-    there = book.get(command.fund_id)
-    event = funds.decide(there if isinstance(there, Fund) else None, command)
-    return ((command.fund_id, event),)
-
-
-def _request_investment(command: RequestInvestment, book: Book, now: datetime) -> Decided:
-    there, source = book.get(command.investment_id), book.account(command.investor_account_id)
-    if there is not None and is_within_reach(source, command.owner_id):
-        if isinstance(there, Investment) and investments.is_same_request(there, command):
-            raise AlreadyDone(command.investment_id)
-        raise Refusal("id_reused", id=command.investment_id)
-    return investments.decide(command, book.get, now)
-
-
-def _request_bank_transfer(command: RequestBankTransfer, book: Book, now: datetime) -> Decided:
-    there, account = book.get(command.bank_transfer_id), book.account(command.account_id)
-    if there is not None and is_within_reach(account, command.owner_id):
-        if isinstance(there, BankTransfer) and bank_transfers.is_same_request(there, command):
-            raise AlreadyDone(command.bank_transfer_id)
-        raise Refusal("id_reused", id=command.bank_transfer_id)
-    return bank_transfers.decide(command, book.get, now)
-
-
-def _on_investment(command: investments.Command, book: Book, now: datetime) -> Decided:
-    return investments.decide(command, book.get, now)
-
-
-def _on_bank_transfer(command: bank_transfers.Command, book: Book, now: datetime) -> Decided:
-    return bank_transfers.decide(command, book.get, now)
-
-
-def _on_movement(command: movements.Command, book: Book, now: datetime) -> Decided:
-    there = book.get(command.movement_id)
-    event = movements.decide(there if isinstance(there, Movement) else None, command)
-    return ((command.movement_id, event),)
-
-
 def _transfer_and_accounts(transfer_id: UUID, book: Book) -> tuple[Transfer, Account, Account]:
     transfer = book.transfer(transfer_id)
     if transfer is None:
@@ -354,35 +297,7 @@ _DECISIONS: dict[type, Callable[[Any, Book, datetime], Decided]] = {
     Reject: _reject,
     Withdraw: _withdraw,
     NoteSecurity: _note_security,
-    OpenFund: _open_fund,
-    ChangeTerms: _on_fund,
-    ChangeFundStatus: _on_fund,
-    **dict.fromkeys(get_args(investments.Command), _on_investment),
-    **dict.fromkeys(get_args(bank_transfers.Command), _on_bank_transfer),
-    **dict.fromkeys(get_args(movements.Command), _on_movement),
-    RequestInvestment: _request_investment,
-    RequestBankTransfer: _request_bank_transfer,
-}
-
-
-def _needs_of_fund(command: funds.Command, book: Book) -> Iterator[UUID]:
-    yield command.account_id if isinstance(command, OpenFund) else command.fund_id
-
-
-def _needs_of_movement(command: movements.Command, book: Book) -> Iterator[UUID]:
-    yield command.movement_id
-
-
-_FLOW_NEEDS: dict[type, Callable[[Any, Book], Iterator[UUID]]] = {
-    **dict.fromkeys(get_args(funds.Command), _needs_of_fund),
-    **dict.fromkeys(get_args(movements.Command), _needs_of_movement),
-    **dict.fromkeys(
-        get_args(investments.Command), lambda command, book: investments.needs(command, book.get)
-    ),
-    **dict.fromkeys(
-        get_args(bank_transfers.Command),
-        lambda command, book: bank_transfers.needs(command, book.get),
-    ),
+    **deciding_flows.DECISIONS,
 }
 
 

@@ -77,6 +77,14 @@ class Refused(Struct, frozen=True, gc=False):
 Outcome = Accepted | Refused
 
 
+class AlreadyDone(Exception):  # noqa: N818 - not an error: the first answer is to be given again
+    """The command's own stream is there and says what the command says."""
+
+    def __init__(self, stream_id: UUID) -> None:
+        super().__init__(stream_id)
+        self.stream_id = stream_id
+
+
 class Answer(Struct, frozen=True):
     """What the edge answers, kept byte for byte for a repeat with the same key."""
 
@@ -116,6 +124,8 @@ class Step(Struct, frozen=True):
     error: str = ""
     did: tuple[str, ...] = ()
     jobs: tuple[NewJob, ...] = ()
+    needless: tuple[UUID, ...] = ()
+    """Jobs that wait for what has come: they are taken out again."""
     deadlines: Mapping[str, datetime | None] = {}
     fired: str = ""
     """The deadline that is over: it must be there still, and is not afterwards."""

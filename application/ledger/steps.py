@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import msgspec
 from psycopg import Connection
 
-from application.jobs.outbox import put
+from application.jobs.outbox import put, take_out
 from application.ledger.outcomes import Accepted, Outcome, Refused, Step
 from domain.refusals import Refusal
 
@@ -73,6 +73,7 @@ def keep_steps(
     done = [one.step for one in kept if not one.is_stuck]
     _keep_deadlines(conn, done)
     put(conn, [job for step in done for job in step.jobs])
+    take_out(conn, [id_ for step in done for id_ in step.needless])
 
 
 def _judged(step: Step, outcomes: Sequence[Outcome]) -> _Kept:

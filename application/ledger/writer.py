@@ -19,9 +19,10 @@ from application.event_store.chain import field
 from application.ledger import reading
 from application.ledger.book import Book, StateCache
 from application.ledger.companions import keep_answers, keep_deadlines, keep_snapshots, keep_users
-from application.ledger.deciding import AlreadyDone, decide, missing, new_stream, subject
+from application.ledger.deciding import decide, missing, new_stream, subject
 from application.ledger.outcomes import (
     Accepted,
+    AlreadyDone,
     Answer,
     Command,
     Done,

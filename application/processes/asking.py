@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from uuid import UUID
+from uuid import UUID, uuid5
 
 from application.jobs.jobs import NewJob
 from application.processes.definitions import job_id
@@ -16,6 +16,8 @@ INSTRUCT, CANCEL, LOOK = "bank.instruct", "bank.cancel", "bank.look"
 movement, in case that nobody tells."""
 
 QUEUE = "banking"
+
+_NAMESPACE = UUID("da4b0000-0000-4000-8000-0000000b4a17")
 
 PATIENCE = timedelta(days=5)
 """Banks may take this long. More than the three working days of a slow SEPA direct debit, weekend
@@ -49,6 +51,11 @@ def call_off(process: str, event: Recorded) -> NewJob:
     """Has a bank asked to forget a movement that it has not carried out in time."""
     payload = {"movement_id": str(event.stream_id), "reason": movements.TIMEOUT}
     return _job(process, event, CANCEL, payload, priority=3)
+
+
+def look_id(movement_id: UUID) -> UUID:
+    """The id of the one job that looks what has become of a movement that a bank has taken on."""
+    return uuid5(_NAMESPACE, f"look:{movement_id}")
 
 
 def look_after_all(process: str, event: Recorded) -> NewJob:

@@ -7,7 +7,14 @@ from uuid import UUID
 
 from msgspec.structs import replace
 
-from application.processes.asking import PATIENCE, TOPICS, call_off, instruct, look_after_all
+from application.processes.asking import (
+    PATIENCE,
+    TOPICS,
+    call_off,
+    instruct,
+    look_after_all,
+    look_id,
+)
 from application.processes.definitions import Process, Reaction
 from domain import movements
 from domain.bank_transfers import (
@@ -79,8 +86,9 @@ def _heard(
     event: Recorded,
     command: BookBankTransfer | FailBankTransfer | ReturnBankTransfer | DoubtBankTransfer,
 ) -> Reaction:
-    """The bank's answer is there: nobody waits for it any longer."""
-    return Reaction(command, deadlines={str(event.stream_id): None})
+    """The bank's answer is there: nobody waits for it or looks for it any longer."""
+    looks = () if isinstance(event.data, movements.Unresolved) else (look_id(event.stream_id),)
+    return Reaction(command, needless=looks, deadlines={str(event.stream_id): None})
 
 
 def on_deadline(key: UUID, name: str) -> Reaction:

@@ -270,6 +270,7 @@ def step_of(
         reaction.error,
         tuple(did),
         reaction.jobs,
+        reaction.needless,
         reaction.deadlines,
     )
 
@@ -279,7 +280,9 @@ def as_defect(submission: Submission, error: Exception) -> Submission:
     step = submission.step
     assert step is not None
     text = f"{type(error).__name__}: {error}"
-    defect = replace(step, kind="defect", error=text, did=(), jobs=(), deadlines={}, status="stuck")
+    defect = replace(
+        step, kind="defect", error=text, did=(), jobs=(), needless=(), deadlines={}, status="stuck"
+    )
     return Submission((), submission.provenance, step=defect)
 
 

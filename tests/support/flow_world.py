@@ -16,7 +16,7 @@ from msgspec import Struct
 from application.jobs import NewJob
 from application.ledger import deciding
 from application.ledger.book import Book
-from application.ledger.outcomes import Command
+from application.ledger.outcomes import AlreadyDone, Command
 from application.processes import bank_transfers as transfer_process
 from application.processes import investments as investment_process
 from application.processes.asking import CANCEL, INSTRUCT
@@ -109,7 +109,7 @@ class Log:
             book.known.add(started)
         try:
             decided = deciding.decide(command, there, self.now)
-        except deciding.AlreadyDone:
+        except AlreadyDone:
             return ()
         self.append(decided)
         return decided

@@ -9,6 +9,7 @@ from uuid import UUID
 import psycopg
 
 from application.jobs import put
+from application.jobs.outbox import take_out
 from tests.conftest import Database
 from tests.support.jobs import Jobs, job, put_one
 
@@ -59,3 +60,20 @@ def test_a_key_is_free_again_after_its_time(database: Database, jobs: Jobs) -> N
         conn.execute("UPDATE job_keys SET until = until - interval '300 s'")
     put_one(database, job(unique_key="k"))
     assert jobs.count("waiting") == 2
+
+
+def test_what_is_needed_no_longer_is_taken_out_unless_a_worker_has_it(
+    database: Database, jobs: Jobs
+) -> None:
+    waiting, taken, held = (put_one(database, job()) for _ in range(3))
+    with database.connect() as worker, database.connect() as conn:
+        worker.execute(
+            "UPDATE jobs SET status = 'running', lease_until = now() + interval '1 hour'"
+            " WHERE id = %s",
+            (taken,),
+        )
+        with worker.transaction():
+            worker.execute("SELECT FROM jobs WHERE id = %s FOR UPDATE", (held,))
+            take_out(conn, [waiting, taken, held])  # and waits for nobody
+        left = conn.execute("SELECT id FROM jobs").fetchall()
+    assert {id_ for (id_,) in left} == {taken, held}

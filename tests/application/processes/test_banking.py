@@ -17,9 +17,11 @@ from application.outbound.bank import BankAnswer
 from application.outbound.errors import BadResponseError, CircuitOpenError, TimedOutError
 from application.people.vault import Vault
 from application.processes.asking import CANCEL, INSTRUCT, LOOK
+from application.processes.catalogue import processes
 from domain.bank_transfers import CompensateBankTransfer, DoubtBankTransfer
 from domain.movements import GiveUp, ReportMovement, SendMovement
 from tests.support.money import AMOUNT, Money
+from tests.support.stepping import stepping
 
 Say = Callable[[UUID], BankAnswer | None]
 
@@ -152,6 +154,37 @@ def test_a_look_never_gives_up_while_the_movement_is_open(says: Say, desk: Desk)
     for attempt in (1, 5, 50):
         with pytest.raises(Again):
             desk.run(LOOK, attempt)
+
+
+def test_nobody_looks_any_longer_for_what_the_bank_has_told(desk: Desk) -> None:
+    with stepping(desk.money.ledger, desk.money.conninfo, processes()["bank_transfers"]) as steps:
+        desk.run(INSTRUCT)
+        assert looks(desk) == 1
+        desk.money.submit(ReportMovement(desk.movement_id, "settled", "B-1", "", 3))
+        steps.work()
+    assert desk.money.state(desk.id).status == "completed"
+    assert looks(desk) == 0
+
+
+def test_what_has_settled_before_its_acceptance_came_through_is_not_looked_for(desk: Desk) -> None:
+    desk.money.submit(SendMovement(desk.movement_id))
+
+    def settle_meanwhile(movement_id: UUID) -> BankAnswer:
+        desk.money.submit(ReportMovement(movement_id, "settled", "B-1", "", 3))
+        return BankAnswer(movement_id, "accepted", "B-1", "", 1)
+
+    desk.bank.says = settle_meanwhile
+    desk.run(INSTRUCT)
+    assert looks(desk) == 0
+
+
+def looks(desk: Desk) -> int:
+    """How many jobs wait to look what has become of the movement."""
+    with desk.money.connect() as conn:
+        row = conn.execute(
+            "SELECT count(*) FROM jobs WHERE kind = %s AND status = 'waiting'", (LOOK,)
+        ).fetchone()
+    return 0 if row is None else int(row[0])
 
 
 def test_a_bank_that_is_not_asked_for_its_own_good_costs_no_try(desk: Desk) -> None:
