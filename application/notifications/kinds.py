@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
 from typing import Any
 
 from application.jobs import Job, Kind, Kinds
@@ -22,13 +21,9 @@ def kinds(deliverer: Deliverer, emailer: Emailer) -> Kinds:
 
 
 def _write(job: Job, ctx: object) -> dict[str, Any] | None:
-    write_log(job.payload)
-    return None
-
-
-def write_log(payload: Mapping[str, Any]) -> None:
     """Tell the house, in its log; what somebody has to look at, as a warning."""
-    type_, values = payload["type"], payload["values"]
+    type_, values = job.payload["type"], job.payload["values"]
     level = logging.WARNING if type_.endswith(_URGENT) else logging.INFO
     told = ", ".join(f"{name} {value}" for name, value in values.items())
-    _log.log(level, "%s: %s (%s)", type_, payload["id"], told)
+    _log.log(level, "%s: %s (%s)", type_, job.payload["id"], told)
+    return None

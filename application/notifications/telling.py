@@ -12,13 +12,11 @@ from psycopg import Connection
 from application.jobs import Job, Kind, NewJob, finish, put
 from application.ledger.reading import load
 from application.notifications.choosing import (
-    LOG,
     Parties,
     jobs_for,
     of_bank_transfer,
     of_investment,
 )
-from application.notifications.kinds import write_log
 from application.processes.reading import read_event
 from application.webhooks.delivering import FAN_OUT
 from domain.bank_transfers import BankTransfer
@@ -36,24 +34,21 @@ def kind(connect: Connect) -> Kind:
             event = read_event(conn, job.payload["position"])
             parties = _parties(conn, event.stream_id)
             jobs = [] if parties is None else jobs_for(event, parties)
-            told = {"jobs": len(put(conn, _worth_a_job(conn, jobs)))}
+            told = {"jobs": len(put(conn, _heard(conn, jobs)))}
             finish(conn, job, told)
-        for one in jobs:
-            if one.kind == LOG:
-                write_log(one.payload)
         return told
 
     return Kind(handler=tell, time_limit_s=30, waits_s=(1.0, 5.0, 30.0, 300.0))
 
 
-def _worth_a_job(conn: Connection[Any], jobs: Sequence[NewJob]) -> list[NewJob]:
-    """Without what cannot fail, and is done at once, and without webhooks when nobody listens to any."""
-    wanted = [job for job in jobs if job.kind != LOG]
-    if any(job.kind == FAN_OUT for job in wanted):
-        row = conn.execute(_IS_ANYBODY_LISTENING, prepare=True).fetchone()
-        if row is None or not row[0]:
-            wanted = [job for job in wanted if job.kind != FAN_OUT]
-    return wanted
+def _heard(conn: Connection[Any], jobs: Sequence[NewJob]) -> Sequence[NewJob]:
+    """Without webhooks when nobody listens to any."""
+    if not any(job.kind == FAN_OUT for job in jobs):
+        return jobs
+    row = conn.execute(_IS_ANYBODY_LISTENING, prepare=True).fetchone()
+    if row is not None and row[0]:
+        return jobs
+    return [job for job in jobs if job.kind != FAN_OUT]
 
 
 _IS_ANYBODY_LISTENING = "SELECT EXISTS (SELECT FROM webhook_endpoints WHERE status = 'enabled')"
