@@ -12,9 +12,9 @@ from msgspec import Struct
 from application.jobs import NewJob
 from application.notifications.rules import RULES, Channel, Flow, Rule, Who, message_type
 from application.webhooks.delivering import FAN_OUT
+from domain import funds
 from domain.bank_transfers import BankTransfer
 from domain.events import Recorded
-from domain.funds import Fund
 from domain.investments import Investment
 from domain.money import format_amount
 
@@ -35,10 +35,10 @@ class Parties(Struct, frozen=True):
     values: Mapping[str, str] = {}
 
 
-def of_investment(investment: Investment, fund: Fund | None) -> Parties:
+def of_investment(investment: Investment, fund: funds.Opened | None) -> Parties:
     """The investor, and who manages the fund."""
     asked = investment.requested
-    manager_id = None if fund is None else fund.opened.manager_id
+    manager_id = None if fund is None else fund.manager_id
     return Parties(
         "investment",
         {"investor": asked.owner_id, "fund_manager": manager_id},

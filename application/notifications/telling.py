@@ -17,10 +17,10 @@ from application.notifications.choosing import (
     of_bank_transfer,
     of_investment,
 )
-from application.processes.reading import read_event
+from application.processes.reading import read_event, read_first
 from application.webhooks.delivering import FAN_OUT
+from domain import funds
 from domain.bank_transfers import BankTransfer
-from domain.funds import Fund
 from domain.investments import Investment
 
 Connect = Callable[[], AbstractContextManager[Connection[Any]]]
@@ -60,6 +60,7 @@ def _parties(conn: Connection[Any], flow_id: UUID) -> Parties | None:
         return of_bank_transfer(flow)
     if not isinstance(flow, Investment):
         return None
-    fund_id = flow.requested.fund_id
-    fund = load(conn, [fund_id])[fund_id]
-    return of_investment(flow, fund if isinstance(fund, Fund) else None)
+    # Not the fund as it is: that is all that has ever been invested in it.
+    first = read_first(conn, flow.requested.fund_id)
+    opened = None if first is None else first.data
+    return of_investment(flow, opened if isinstance(opened, funds.Opened) else None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from typing import Any, NamedTuple
+from uuid import UUID
 
 import msgspec
 from psycopg import Connection
@@ -20,6 +21,8 @@ _ROWS = (
     f"SELECT {_COLUMNS} FROM events WHERE notification_id > %s AND notification_id <= %s"
     " AND topic = ANY(%s) ORDER BY notification_id LIMIT %s"
 )
+
+_FIRST = f"SELECT {_COLUMNS} FROM events WHERE originator_id = %s AND originator_version = 1"
 
 _ONE = f"SELECT {_COLUMNS} FROM events WHERE notification_id = %s"
 
@@ -40,6 +43,12 @@ def read_window(conn: Connection[Any], after: int, topics: Collection[str], limi
     rows = conn.execute(_ROWS, (after, to, list(topics), limit), prepare=True, binary=True)
     events = [_recorded(*row) for row in rows]
     return Window(events, events[-1].position if len(events) == limit else to)
+
+
+def read_first(conn: Connection[Any], stream_id: UUID) -> Recorded | None:
+    """The event that a stream begins with, however long it has become; None when there is none."""
+    row = conn.execute(_FIRST, (stream_id,), binary=True, prepare=True).fetchone()
+    return None if row is None else _recorded(*row)
 
 
 def read_event(conn: Connection[Any], position: int) -> Recorded:
