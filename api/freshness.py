@@ -15,10 +15,6 @@ from api.state import State
 WAIT_S = 2.0
 """So long a read waits to become as fresh as asked."""
 
-LATE_S = 0.5
-"""So long a read that finds nothing waits for what may have begun just now; a read model takes
-milliseconds."""
-
 T = TypeVar("T")
 
 Fresh = Annotated[
@@ -61,13 +57,13 @@ async def find(
     state: State, name: str, ask: Callable[[AsyncConnection[Any]], Awaitable[T | None]]
 ) -> T | None:
     """What a read model has of one thing. What it does not have may have begun a moment ago: it is asked
-    again once it shows all that the log had, within `LATE_S`."""
+    again once it shows all that the log had, within `WAIT_S`."""
     async with state.pool.connection() as conn:
         found = await ask(conn)
         if found is not None:
             return found
         row = await (await conn.execute("SELECT position FROM ledger_head")).fetchone()
-    if row is None or not await state.freshness.wait_for(name, row[0], LATE_S):
+    if row is None or not await state.freshness.wait_for(name, row[0], WAIT_S):
         return None
     async with state.pool.connection() as conn:
         return await ask(conn)

@@ -151,6 +151,7 @@ def test_nothing_of_a_path_or_a_key_becomes_a_header(base_url: str) -> None:
 )
 def test_a_header_does_not_change_the_method(name: str, bank: Bank, api_database: Database) -> None:
     account = bank.open()
+    bank.account(account)  # visible
     path, before = f"/api/accounts/{account}", written(api_database)
     for method in ("DELETE", "POST", "PUT"):
         assert bank.client.get(path, headers={name: method}).status_code == 200
