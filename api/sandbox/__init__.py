@@ -1,1 +1,1 @@
-"""A bank to try things with: it moves no money, and does every wrong thing that a bank may do."""
+"""Services that stand in for those of others, and do every wrong thing that those may do."""

@@ -8,17 +8,15 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from fastapi import Request
 from msgspec import Struct
 
+from api.sandbox.answering import AnswerError
 from api.sandbox.book import Book
 from api.sandbox.faults import Faults, Rule
 from api.sandbox.records import Fate, Instruction, Movement, Webhook
 from api.sandbox.sending import Sender
 from domain.money import exponent_of
 from domain.refusals import Refusal
-
-_HANG_S = 60.0
 
 
 class BankConfig(Struct, frozen=True):
@@ -29,20 +27,6 @@ class BankConfig(Struct, frozen=True):
     webhook_url: str | None = None
     webhook_secret: str = ""
     settle_after_s: float = 0.0
-
-
-class AnswerError(Exception):
-    """Ends a request with an error of the bank, whose `code` says which."""
-
-    def __init__(self, status: int, code: str, message: str = "", retry_after_s: int | None = None):
-        super().__init__(message or code)
-        self.status = status
-        self.code = code
-        self.retry_after_s = retry_after_s
-
-
-class DroppedError(Exception):
-    """Ends a request without an answer."""
 
 
 class Bank:
@@ -136,38 +120,3 @@ def _check(asked: Instruction) -> None:
         exponent_of(asked.currency)
     except Refusal:
         raise AnswerError(422, "currency_not_supported") from None
-
-
-async def go_wrong(rules: list[Rule]) -> None:
-    """What happens to a call before the bank looks at it."""
-    for rule in rules:
-        match rule.fault:
-            case "slow":
-                await asyncio.sleep(1.0 if rule.value is None else rule.value)
-            case "500":
-                raise AnswerError(500, "internal_error")
-            case "429":
-                raise AnswerError(
-                    429, "rate_limited", retry_after_s=1 if rule.value is None else int(rule.value)
-                )
-            case "drop":
-                raise DroppedError
-
-
-async def go_wrong_after(request: Request, rules: list[Rule]) -> None:
-    for rule in rules:
-        match rule.fault:
-            case "timeout_after_accepting":
-                with suppress(TimeoutError):
-                    async with asyncio.timeout(rule.value or _HANG_S):
-                        await disconnected(request)
-                raise DroppedError
-            case "drop_after_accepting":
-                raise DroppedError
-            case "500_after_accepting":
-                raise AnswerError(500, "internal_error")
-
-
-async def disconnected(request: Request) -> None:
-    while (await request.receive())["type"] != "http.disconnect":
-        pass

@@ -1,4 +1,4 @@
-"""Runs the sandbox bank with uvicorn."""
+"""Runs a service of the sandbox with uvicorn."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import uvicorn
 from fastapi import FastAPI
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from api.sandbox.service import DROP
+from api.sandbox.answering import DROP
 
 
 class DroppingProtocol(HttpToolsProtocol):
@@ -17,8 +17,8 @@ class DroppingProtocol(HttpToolsProtocol):
         self.scope["extensions"] = {DROP: {"now": self.transport.abort}}
 
 
-def bank_server(app: FastAPI, host: str, port: int) -> uvicorn.Server:
-    """The server of a bank, not started."""
+def sandbox_server(app: FastAPI, host: str, port: int) -> uvicorn.Server:
+    """The server of a service, not started."""
     config = uvicorn.Config(
         app,
         host=host,

@@ -1,4 +1,4 @@
-"""Sends the bank's webhooks, each until it is taken: over connections that are kept, many a second."""
+"""Sends webhooks of the sandbox, each until it is taken: over connections that are kept, many a second."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ class _Target:
         path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         self.head = (
             f"POST {path} HTTP/1.1\r\nhost: {parts.netloc.rpartition('@')[2]}\r\n"
-            "user-agent: daybook-sandbox-bank\r\ncontent-type: application/json\r\n"
+            "user-agent: daybook-sandbox\r\ncontent-type: application/json\r\n"
         )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hmac
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -11,26 +10,22 @@ from typing import Annotated, Literal
 from uuid import UUID
 
 import msgspec
-from fastapi import Depends, FastAPI, Query, Request, Response
+from fastapi import FastAPI, Query, Request, Response, params
 from fastapi.responses import JSONResponse
-from pydantic import BaseModel
 
-from api.sandbox.bank import (
+from api.sandbox.answering import (
     AnswerError,
-    Bank,
-    BankConfig,
-    DroppedError,
-    disconnected,
+    Target,
+    answer_errors,
     go_wrong,
     go_wrong_after,
+    health,
+    require,
 )
-from api.sandbox.faults import Call, FaultError, read_rules
+from api.sandbox.bank import Bank, BankConfig
+from api.sandbox.faults import Call, read_rules
 from api.sandbox.records import Instruction, Movement, told
-from api.sandbox.sending import TargetError
 from api.sandbox.statements import camt053, mt940, statements
-
-DROP = "daybook.drop"
-"""The extension of a server that can end a connection without an answer."""
 
 
 def create_bank(config: BankConfig, clock: Callable[[], float] = time.time) -> FastAPI:
@@ -43,17 +38,14 @@ def create_bank(config: BankConfig, clock: Callable[[], float] = time.time) -> F
         await bank.close()
 
     app = FastAPI(title="Sandbox bank", lifespan=lifespan)
-    app.add_exception_handler(AnswerError, _answer_error)
-    app.add_exception_handler(DroppedError, _drop)
-    app.add_exception_handler(FaultError, _bad_request)
-    app.add_exception_handler(TargetError, _bad_request)
-    _add_routes(app)
+    answer_errors(app)
+    _add_routes(app, require(config.token))
     return app
 
 
-def _add_routes(app: FastAPI) -> None:
-    guarded = [Depends(_require_token)]
-    app.get("/health")(_health)
+def _add_routes(app: FastAPI, guard: params.Depends) -> None:
+    guarded = [guard]
+    app.get("/health")(health)
     app.post("/v1/movements", status_code=202, dependencies=guarded)(_instruct)
     app.get("/v1/movements/{movement_id}", dependencies=guarded)(_status)
     app.post("/v1/movements/{movement_id}/cancel", dependencies=guarded)(_cancel)
@@ -65,39 +57,10 @@ def _add_routes(app: FastAPI) -> None:
     app.get("/accepted", dependencies=guarded)(_accepted)
 
 
-async def _answer_error(_: Request, error: Exception) -> Response:
-    assert isinstance(error, AnswerError)
-    headers = {} if error.retry_after_s is None else {"Retry-After": str(error.retry_after_s)}
-    told = {"error": {"code": error.code, "message": str(error)}}
-    return JSONResponse(told, error.status, headers)
-
-
-async def _bad_request(_: Request, error: Exception) -> Response:
-    return JSONResponse({"error": {"code": "invalid_request", "message": str(error)}}, 422)
-
-
-async def _drop(request: Request, _: Exception) -> Response:
-    drop = request.scope.get("extensions", {}).get(DROP)
-    if drop is not None:
-        drop["now"]()
-        await disconnected(request)
-    return Response(status_code=500)  # nobody reads it, unless the server cannot drop
-
-
 def _bank(request: Request) -> Bank:
     bank = request.app.state.bank
     assert isinstance(bank, Bank)
     return bank
-
-
-async def _require_token(request: Request) -> None:
-    given = request.headers.get("authorization", "").encode()
-    if not hmac.compare_digest(given, f"Bearer {_bank(request).config.token}".encode()):
-        raise AnswerError(401, "unauthorized", "send the bank's token as a bearer token")
-
-
-async def _health() -> dict[str, str]:
-    return {"status": "ok"}
 
 
 async def _instruct(request: Request) -> Response:
@@ -185,12 +148,6 @@ async def _set_faults(request: Request) -> Response:
 
 async def _clear_faults(request: Request) -> None:
     _bank(request).faults.set([])
-
-
-class Target(BaseModel):
-    """Where webhooks go."""
-
-    url: str
 
 
 async def _set_target(request: Request, target: Target) -> None:

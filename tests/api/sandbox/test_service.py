@@ -15,7 +15,8 @@ import pytest
 import xmlschema
 from defusedxml.ElementTree import fromstring
 
-from api.sandbox.faults import Call, FaultError, Faults, read_rules
+from api.sandbox.faults import Call, Faults, read_rules
+from api.sandbox.rules import FaultError
 from api.sandbox.statements import NAMESPACE
 from application.importing import camt053
 from application.importing.bank_statements import BankStatement
