@@ -19,14 +19,15 @@ from domain.versions import Expected, check_version
 
 AccountType = Literal[
     "checking", "savings", "credit", "investment", "merchant", "loan", "fund",
-    "clearing", "fee", "suspense", "cash",
+    "clearing", "fee", "suspense", "cash", "lending", "loans", "interest",
 ]  # fmt: skip
 AccountStatus = Literal["active", "inactive", "frozen", "suspended", "closed"]
 
 TYPES: tuple[str, ...] = get_args(AccountType)
 
-INTERNAL_TYPES = frozenset({"clearing", "fee", "suspense", "cash"})
-"""The house's own accounts: no floor, since the other side of an outside movement must always book."""
+INTERNAL_TYPES = frozenset({"clearing", "fee", "suspense", "cash", "loans", "interest"})
+"""The house's own accounts: no floor, since the other side of an outside movement must always book. What
+there is to lend (`lending`) is the house's own too, and has one."""
 
 CREDIT_TYPES = frozenset({"credit", "loan"})
 """Types that may have a credit limit."""
@@ -62,6 +63,8 @@ class Opened(Event, frozen=True):
     currency: str
     owner_id: UUID | None = None
     credit_limit: int = 0
+    reserved_for: UUID | None = None
+    """The only stream that moves its money, as a loan does that of its account."""
 
 
 class StatusChanged(Event, frozen=True):
@@ -138,6 +141,7 @@ class Account(Struct, frozen=True, gc=False):
     credit_limit: int
     name: str
     owner_id: UUID | None
+    reserved_for: UUID | None = None
 
     @property
     def has_floor(self) -> bool:
@@ -156,7 +160,7 @@ def evolve(account: Account | None, event: Event, stream_id: UUID) -> Account:
     if isinstance(event, Opened):
         return Account(
             stream_id, 1, event.type, event.currency, "active", 0, 0, event.credit_limit,
-            event.name, event.owner_id,
+            event.name, event.owner_id, event.reserved_for,
         )  # fmt: skip
     assert account is not None, "an account's first event is account.opened"
     if isinstance(event, Debited):
@@ -174,7 +178,7 @@ def evolve(account: Account | None, event: Event, stream_id: UUID) -> Account:
 def _moved(a: Account, balance: int, held: int, status: str | None = None) -> Account:
     return Account(
         a.id, a.version + 1, a.type, a.currency, status or a.status, a.balance + balance,
-        a.held + held, a.credit_limit, a.name, a.owner_id,
+        a.held + held, a.credit_limit, a.name, a.owner_id, a.reserved_for,
     )  # fmt: skip
 
 
@@ -230,6 +234,7 @@ def is_same_opening(account: Account, command: OpenAccount) -> bool:
         and account.currency == command.currency
         and account.owner_id == command.owner_id
         and account.credit_limit == command.credit_limit
+        and account.reserved_for is None
     )
 
 

@@ -2,23 +2,36 @@
 
 `clearing` holds what is on its way between two banks, and is zero at rest. `suspense` holds what somebody
 has to look at. `cash` is the other side of money that comes from outside or leaves: its balance is what
-the bank has of ours, with the sign turned.
+the bank has of ours, with the sign turned. `lending` is what there is to lend, `loans` what customers owe
+of what was lent, and `interest` what they have paid for it.
 """
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, get_args
 from uuid import UUID, uuid5
 
 from domain import accounts
 from domain.accounts import Account, OpenAccount
 from domain.refusals import Refusal
 
-HouseType = Literal["clearing", "suspense", "cash"]
+HouseType = Literal["clearing", "suspense", "cash", "lending", "loans", "interest"]
+
+HOUSE_TYPES: tuple[HouseType, ...] = get_args(HouseType)
+
+FLOWS_ONLY: tuple[HouseType, ...] = ("clearing", "loans")
+"""Whatever else moved money there would be missing from a flow, or from what a loan says is owed."""
 
 _NAMESPACE = UUID("da4b0000-0000-4000-8000-00000000acc7")
 
-_NAMES = {"clearing": "Clearing", "suspense": "Suspense", "cash": "Bank"}
+_NAMES = {
+    "clearing": "Clearing",
+    "suspense": "Suspense",
+    "cash": "Bank",
+    "lending": "Lending",
+    "loans": "Loans",
+    "interest": "Interest",
+}
 
 
 def house_account(type_: HouseType, currency: str) -> UUID:
@@ -42,18 +55,31 @@ def is_house(account: Account, *types: HouseType) -> bool:
 
 
 def check_is_free(account: Account | None, owner_id: UUID | None = None) -> None:
-    """Refuses `reserved_account` for an account that only flows move money through, since whatever else
-    did would be missing from one of them; for customers for all accounts of the house."""
-    if account is None or account.type not in _NAMES:
+    """Refuses `reserved_account` for an account that only flows move money through, and for a loan's; for
+    customers for all accounts of the house."""
+    if account is None:
         return
-    types: tuple[HouseType, ...] = ("clearing",)
-    if is_house(account, *(types if owner_id is None else (*types, "suspense", "cash"))):
-        raise Refusal("reserved_account", account_id=account.id)
+    if account.reserved_for is None:
+        if account.type not in _NAMES:
+            return
+        if not is_house(account, *(FLOWS_ONLY if owner_id is None else HOUSE_TYPES)):
+            return
+    raise Refusal("reserved_account", account_id=account.id)
+
+
+def check_may_be_reversed(*accounts_: Account) -> None:
+    """Refuses `reserved_account` for a transfer from or to the house's money to lend, or what it earns by
+    that: a loan's money does not go back without what is owed."""
+    for account in accounts_:
+        if is_house(account, "lending", "interest"):
+            raise Refusal("reserved_account", account_id=account.id)
 
 
 def check_status_may_change(account: Account) -> None:
-    """Refuses `reserved_account` for the house's accounts: what banks have done must always book."""
-    if account.type in _NAMES and is_house(account, "clearing", "suspense", "cash"):
+    """Refuses `reserved_account` for the house's accounts, and for a loan's: what banks have done must
+    always book, and so must what is repaid."""
+    is_reserved = account.reserved_for is not None
+    if is_reserved or (account.type in _NAMES and is_house(account, *HOUSE_TYPES)):
         raise Refusal("reserved_account", account_id=account.id)
 
 

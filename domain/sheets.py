@@ -67,6 +67,12 @@ class Sheet:
             check_is_house(account, type_)
         return account_id
 
+    def open(self, account_id: UUID, opened: accounts.Opened) -> None:
+        """An account that the postings after it may move money of. Refuses `id_reused`."""
+        if self.account(account_id) is not None:
+            raise Refusal("id_reused", id=account_id)
+        self._take(((account_id, opened),))
+
     def post(self, command: PostTransfer) -> None:
         """Move money, or hold it. Refuses as `transfers.post_transfer`, and an id that is taken."""
         if self.transfer(command.transfer_id) is not None:

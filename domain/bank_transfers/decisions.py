@@ -42,7 +42,7 @@ from domain.bank_transfers.state import (
     evolve,
 )
 from domain.events import Event
-from domain.house import HouseType, house_account
+from domain.house import HouseType, check_is_free, house_account
 from domain.movements import CONTRADICTED, Direction, Movement, derived_id
 from domain.ownership import is_within_reach
 from domain.refusals import Refusal
@@ -115,7 +115,8 @@ def is_same_request(there: BankTransfer, command: RequestBankTransfer) -> bool:
 
 def _request(command: RequestBankTransfer, lookup: Lookup, now: datetime) -> Decided:
     """Refuses: `negative_amount`, `account_not_found`, `invalid_account_type` (the house's own),
-    `currency_mismatch`, and by the account's status; a withdrawal also by its funds."""
+    `reserved_account` (a loan's), `currency_mismatch`, and by the account's status; a withdrawal also by
+    its funds."""
     if command.amount <= 0:
         raise Refusal("negative_amount")
     account = lookup(command.account_id)
@@ -123,6 +124,7 @@ def _request(command: RequestBankTransfer, lookup: Lookup, now: datetime) -> Dec
         raise Refusal("account_not_found", account_id=command.account_id)
     if not account.has_floor:
         raise Refusal("invalid_account_type", type=account.type)
+    check_is_free(account)
     if account.currency != command.currency:
         raise Refusal("currency_mismatch", requested=command.currency, account=account.currency)
     if command.kind == "deposit":

@@ -14,7 +14,7 @@ from uuid import UUID
 from domain import funds
 from domain.accounts import Account
 from domain.funds import Fund
-from domain.house import house_account
+from domain.house import check_is_free, house_account
 from domain.investments.commands import (
     BookLeg,
     CancelInvestment,
@@ -99,7 +99,8 @@ def is_same_request(investment: Investment, command: RequestInvestment) -> bool:
 
 def _request(command: RequestInvestment, lookup: Lookup, now: datetime) -> Decided:
     """Refuses: `negative_amount`, `account_not_found`, `invalid_account_type` (the house's own),
-    `fund_not_found`, `currency_mismatch`, and the first of the fund's criteria that is not met."""
+    `reserved_account` (a loan's), `fund_not_found`, `currency_mismatch`, and the first of the fund's
+    criteria that is not met."""
     if command.amount <= 0:
         raise Refusal("negative_amount")
     source, fund = lookup(command.investor_account_id), lookup(command.fund_id)
@@ -107,6 +108,7 @@ def _request(command: RequestInvestment, lookup: Lookup, now: datetime) -> Decid
         raise Refusal("account_not_found", account_id=command.investor_account_id)
     if not source.has_floor:
         raise Refusal("invalid_account_type", type=source.type)
+    check_is_free(source)
     if not isinstance(fund, Fund):
         raise Refusal("fund_not_found", fund_id=command.fund_id)
     if source.currency != command.currency:

@@ -123,7 +123,7 @@ def test_active_and_frozen_accounts_take_credits_and_no_others_do(status: str) -
 @pytest.mark.parametrize("type_", TYPES)
 def test_only_the_houses_own_accounts_go_below_zero(type_: str) -> None:
     empty = account(ALICE, type=type_)
-    if type_ in {"clearing", "fee", "suspense", "cash"}:
+    if type_ in {"clearing", "fee", "suspense", "cash", "loans", "interest"}:
         assert empty.available is None
         check_debit(empty, 1)
     else:
