@@ -14,8 +14,11 @@ from domain import (
     accounts,
     approvals,
     bank_transfers,
+    credit_applicants,
+    credit_applications,
     funds,
     investments,
+    loans,
     movements,
     reconciliations,
     security,
@@ -26,9 +29,12 @@ from domain import (
 from domain.accounts import Account
 from domain.approvals import Approval
 from domain.bank_transfers import BankTransfer
+from domain.credit_applicants import CreditApplicant
+from domain.credit_applications import CreditApplication
 from domain.events import Event
 from domain.funds import Fund
 from domain.investments import Investment
+from domain.loans import Loan
 from domain.movements import Movement
 from domain.reconciliations import Reconciliation
 from domain.security import SecurityLog
@@ -48,6 +54,9 @@ AggregateState = (
     | BankTransfer
     | Movement
     | Reconciliation
+    | CreditApplication
+    | CreditApplicant
+    | Loan
 )
 
 AGGREGATES: dict[str, tuple[tuple[type[Event], ...], Callable[..., AggregateState]]] = {
@@ -62,6 +71,9 @@ AGGREGATES: dict[str, tuple[tuple[type[Event], ...], Callable[..., AggregateStat
     "bank_transfer": (bank_transfers.EVENTS, bank_transfers.evolve),
     "movement": (movements.EVENTS, movements.evolve),
     "reconciliation": (reconciliations.EVENTS, reconciliations.evolve),
+    "credit_application": (credit_applications.EVENTS, credit_applications.evolve),
+    "credit_applicant": (credit_applicants.EVENTS, credit_applicants.evolve),
+    "loan": (loans.EVENTS, loans.evolve),
 }
 
 EVENT_TYPES: dict[str, type[Event]] = {

@@ -3,7 +3,8 @@
 An action is named by what it is done to and what is done. `own`: on one's own only, as if there were
 nothing else. Sources of the rules: support reads and stops things, and changes no roles or users; only
 admins see users and totals; an auditor reads everything and writes nothing; an operator keeps read
-models running and sees no customer's data.
+models running and sees no customer's data; an officer decides on applications for credit, and sees
+loans, and nothing else of anybody.
 """
 
 from __future__ import annotations
@@ -55,6 +56,19 @@ RULES: dict[str, Rule] = {
     "bank_transfers.request": _rule("admin", "user", "bank_transfers:write"),
     "bank_transfers.read": _rule("admin support auditor", "user", "bank_transfers:read"),
     "notices.read": _rule("admin support auditor", "user", "notices:read"),
+    "applications.submit": _rule("admin officer", "user", "applications:write"),
+    "applications.read": _rule("admin support auditor officer", "user", "applications:read"),
+    "applications.review": _rule("admin officer"),
+    "applications.totals": _rule("admin auditor officer", scope="applications:read"),
+    "applications.disclose": _rule("admin auditor officer"),
+    "loans.read": _rule("admin support auditor officer", "user", "loans:read"),
+    "loans.repay": _rule("admin", "user", "loans:write"),
+    "loans.fund": _rule("admin", scope="loans:write"),
+    "loans.totals": _rule("admin auditor officer", scope="loans:read"),
+    "decisions.read": _rule("admin auditor officer", scope="decisions:read"),
+    "decisions.dry_run": _rule("admin auditor officer", scope="decisions:read"),
+    "decisions.replay": _rule("admin auditor officer", scope="decisions:read"),
+    "countries.read": _rule(_EVERYBODY, scope="countries:read"),
     "reconciliations.make": _rule("admin operator", scope="reconciliations:write"),
     "reconciliations.read": _rule("admin operator auditor", scope="reconciliations:read"),
     "totals.read": _rule("admin auditor", scope="ledger:read"),
@@ -81,9 +95,9 @@ RULES: dict[str, Rule] = {
     "profile.read": _rule(own=_EVERYBODY, scope="profile:read"),
     "profile.update": _rule(own=_EVERYBODY),
     "sessions.own": _rule(own=_EVERYBODY),
-    "api_keys.read": _rule("admin auditor", "user support operator"),
-    "api_keys.issue": _rule(own="user support admin operator"),
-    "api_keys.revoke": _rule("admin", "user support operator auditor"),
+    "api_keys.read": _rule("admin auditor", "user support operator officer"),
+    "api_keys.issue": _rule(own="user support admin operator officer"),
+    "api_keys.revoke": _rule("admin", "user support operator auditor officer"),
     "approvals.read": _rule("admin auditor", "user"),
     "approvals.decide": _rule("admin"),
     "approvals.withdraw": _rule(own="admin user"),

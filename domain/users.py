@@ -18,7 +18,7 @@ from domain.refusals import Refusal
 from domain.sealed import ERASED
 from domain.versions import Expected, check_version
 
-Role = Literal["user", "support", "admin", "auditor", "operator"]
+Role = Literal["user", "support", "admin", "auditor", "operator", "officer"]
 UserStatus = Literal["active", "suspended", "deleted"]
 
 ROLES: tuple[str, ...] = get_args(Role)

@@ -11,12 +11,14 @@ from msgspec import Struct
 from psycopg import Cursor
 
 from domain.events import Recorded
+from projections.applications import projection as applications
 from projections.approvals import projection as approvals
 from projections.audit import projection as audit
 from projections.balances import projection as balances
 from projections.entries import projection as entries
 from projections.flows import projection as flows
 from projections.funds import projection as funds
+from projections.loans import projection as loans
 from projections.reconciliations import projection as reconciliations
 from projections.security import projection as security
 from projections.transfers import projection as transfers
@@ -146,6 +148,22 @@ READ_MODELS: tuple[ReadModel, ...] = (
         indexes=_sql("reconciliations", "indexes.sql"),
         topics=reconciliations.TOPICS,
         project=reconciliations.project,
+    ),
+    ReadModel(
+        name="applications",
+        version=1,
+        tables=_sql("applications", "tables.sql"),
+        indexes=_sql("applications", "indexes.sql"),
+        topics=applications.TOPICS,
+        project=applications.project,
+    ),
+    ReadModel(
+        name="loans",
+        version=1,
+        tables=_sql("loans", "tables.sql"),
+        indexes=_sql("loans", "indexes.sql"),
+        topics=loans.TOPICS,
+        project=loans.project,
     ),
 )
 

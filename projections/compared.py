@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import LiteralString
 
 from projections import people_tallies, tallies
+from projections.compared_credit import CREDIT_TABLES
 from projections.compared_flows import FLOW_TABLES
 from projections.compared_table import LAST_STATUS, Compared, last
 from projections.reconciliation_tallies import RECONCILIATIONS
@@ -186,7 +187,7 @@ _NOTICES = Compared(
 
 TABLES = (
     _BALANCES, _MARKS, _ENTRIES, _TRANSFERS, _USERS, _APPROVALS, _NOTICES, *FLOW_TABLES,
-    RECONCILIATIONS,
+    RECONCILIATIONS, *CREDIT_TABLES,
 )  # fmt: skip
 
 SNAPSHOTS = Compared(

@@ -74,7 +74,7 @@ async def _state(
     if then is not None:
         return Account(
             then.id, then.version, then.type, then.currency, then.status, then.balance, then.held,
-            then.credit_limit, then.name, then.owner_id,
+            then.credit_limit, then.name, then.owner_id, then.reserved_for,
         )  # fmt: skip
     state: AggregateState | None = None
     async for event in events_of(conn, stream_id, version):

@@ -22,7 +22,7 @@ from application.jobs.waking import Dispatcher, make_broker, woken_by
 from application.jobs.watching import Watch
 
 CONCURRENCY: Mapping[str, int] = {
-    "banking": 3, "payments": 2, "notifications": 3, "webhooks": 3, "default": 1,
+    "banking": 3, "payments": 2, "notifications": 3, "webhooks": 3, "bureaus": 3, "default": 1,
 }  # fmt: skip
 """Threads of each queue in one worker process."""
 

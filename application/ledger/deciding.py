@@ -7,14 +7,16 @@ from datetime import datetime
 from typing import Any, cast, get_args
 from uuid import UUID
 
-from application.ledger import deciding_flows
+from application.ledger import deciding_credit, deciding_flows
 from application.ledger.book import Book
 from application.ledger.outcomes import AlreadyDone, BookCommand, Command
 from domain import (
     accounts,
     approvals,
     bank_transfers,
+    credit_applications,
     investments,
+    loans,
     reconciliations,
     statements,
     transfers,
@@ -23,9 +25,11 @@ from domain import (
 from domain.accounts import Account, ChangeAccountStatus, OpenAccount
 from domain.approvals import Approval, Approve, Reject, RequestApproval, Withdraw
 from domain.bank_transfers import RequestBankTransfer
+from domain.credit_applications import SubmitApplication
 from domain.funds import OpenFund
-from domain.house import check_is_free, check_status_may_change
+from domain.house import check_is_free, check_may_be_reversed, check_status_may_change
 from domain.investments import RequestInvestment
+from domain.loans import FundLending
 from domain.ownership import is_within_reach
 from domain.reconciliations import MakeReconciliation, Reconciliation
 from domain.refusals import Refusal
@@ -66,18 +70,25 @@ def new_stream(command: Command) -> UUID | None:
             return command.investment_id
         case RequestBankTransfer():
             return command.bank_transfer_id
+        case SubmitApplication():
+            return command.application_id
+        case FundLending():
+            return command.transfer_id
         case _:
             return None
 
 
+_NEEDS = {**deciding_flows.NEEDS, **deciding_credit.NEEDS}
+
+
 def needs(command: Command, book: Book) -> Iterator[UUID]:
     """The streams that must be known to decide: a transfer's own accounts once it is known itself."""
-    of_flow = deciding_flows.NEEDS.get(type(command))
-    if of_flow is None:
+    ask = _NEEDS.get(type(command))
+    if ask is None:
         return _needs(cast(BookCommand, command), book)
     # What the command starts is taken to be new.
     started = new_stream(command)
-    return (id_ for id_ in of_flow(command, book) if id_ != started)
+    return (id_ for id_ in ask(command, book) if id_ != started)
 
 
 def _needs(command: BookCommand, book: Book) -> Iterator[UUID]:
@@ -178,6 +189,7 @@ def _reverse_transfer(command: ReverseTransfer, book: Book, now: datetime) -> De
             raise AlreadyDone(command.reversal_id)
         raise Refusal("id_reused", id=command.reversal_id)
     transfer, source, destination = _transfer_and_accounts(command.transfer_id, book)
+    check_may_be_reversed(source, destination)
     return transfers.reverse_transfer(command, transfer, source, destination)
 
 
@@ -298,12 +310,16 @@ _DECISIONS: dict[type, Callable[[Any, Book, datetime], Decided]] = {
     Withdraw: _withdraw,
     NoteSecurity: _note_security,
     **deciding_flows.DECISIONS,
+    **deciding_credit.DECISIONS,
 }
 
 
 _FLOW_OF: dict[type, str] = {
     **dict.fromkeys(get_args(investments.Command), "investment_id"),
     **dict.fromkeys(get_args(bank_transfers.Command), "bank_transfer_id"),
+    **dict.fromkeys(get_args(credit_applications.Command), "application_id"),
+    **dict.fromkeys(get_args(loans.Command), "loan_id"),
+    FundLending: "transfer_id",
 }
 
 

@@ -11,7 +11,15 @@ from msgspec import Struct
 from psycopg import Connection
 
 from application.jobs.jobs import NewJob
-from domain import bank_transfers, funds, investments, movements, users
+from domain import (
+    bank_transfers,
+    credit_applications,
+    funds,
+    investments,
+    loans,
+    movements,
+    users,
+)
 from domain.accounts import Account, ChangeAccountStatus, OpenAccount
 from domain.approvals import Approve, Reject, RequestApproval, Withdraw
 from domain.catalogue import AggregateState
@@ -29,6 +37,8 @@ from domain.transfers import (
 
 FlowCommand = funds.Command | investments.Command | bank_transfers.Command | movements.Command
 """On what takes days."""
+
+CreditCommand = credit_applications.Command | loans.Command | loans.FundLending
 
 BookCommand = (
     OpenAccount
@@ -49,7 +59,7 @@ BookCommand = (
 )
 """On what is decided at once."""
 
-Command = BookCommand | FlowCommand
+Command = BookCommand | FlowCommand | CreditCommand
 
 
 class Accepted(Struct, frozen=True, gc=False):

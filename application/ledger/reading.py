@@ -16,7 +16,7 @@ from domain import catalogue
 from domain.accounts import Account
 from domain.catalogue import AggregateState
 
-SNAPSHOT_SHAPE = 1
+SNAPSHOT_SHAPE = 2
 """Raise it when the fields of `Account` change: snapshots of another shape are ignored."""
 
 SNAPSHOT_EVERY = 256

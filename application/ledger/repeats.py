@@ -11,10 +11,12 @@ from psycopg import Connection
 
 from application.ledger.book import Book
 from application.ledger.outcomes import Accepted
-from domain import bank_transfers, catalogue
+from domain import catalogue
 from domain.accounts import Account, Credited, Debited, Held, Opened, Released, StatusChanged
 from domain.bank_transfers import BankTransfer
+from domain.credit_applications import CreditApplication
 from domain.investments import Investment
+from domain.loans import Loan
 from domain.transfers import Reserved, Transfer
 
 _FIRSTS = """
@@ -42,8 +44,13 @@ SELECT originator_id, notification_id, topic, state FROM events
  WHERE originator_id = ANY(%s) AND originator_version BETWEEN 2 AND 3
  ORDER BY originator_id, originator_version
 """
-"""A deposit or a withdrawal is asked for with two or three events of its own, the last of which is that
-the bank is to move it."""
+"""A deposit, a withdrawal or a loan is asked for with two or three events of its own, the last of which is
+that the bank is to move it, or a bureau to report."""
+
+_LATEST = """
+SELECT DISTINCT ON (originator_id) originator_id, notification_id, recorded_at FROM events
+ WHERE originator_id = ANY(%s) ORDER BY originator_id, originator_version DESC
+"""
 
 _ACCOUNTS = """
 SELECT at.version, entry.topic, entry.state, change.topic, change.state
@@ -93,6 +100,7 @@ def first_answers(
         if isinstance(state, Transfer):
             begun[id_] = _Begun(position, state)
     _complete_flows(conn, answers)
+    _complete_loans(conn, book, answers)
     entries = _entries(conn, begun)
     last = {id_: max(entry.position for entry in both.values()) for id_, both in entries.items()}
     wanted = [
@@ -108,18 +116,37 @@ def first_answers(
 
 def _complete_flows(conn: Connection[Any], answers: dict[UUID, Accepted]) -> None:
     """Those of flows end with what the command did last."""
-    moved: dict[UUID, BankTransfer] = {}
+    asked: dict[UUID, BankTransfer | CreditApplication] = {}
     for id_, answer in answers.items():
         if isinstance(answer.state, Investment):  # the seat was reserved right behind
             answers[id_] = replace(answer, position=answer.position + 1)
-        elif isinstance(answer.state, BankTransfer):
-            moved[id_] = answer.state
-    if not moved:
+        elif isinstance(answer.state, BankTransfer | CreditApplication):
+            asked[id_] = answer.state
+    if not asked:
         return
-    for id_, position, topic, data in conn.execute(_REQUESTED, (list(moved),)).fetchall():
-        if moved[id_].movement_id is None:
-            moved[id_] = bank_transfers.evolve(moved[id_], catalogue.decode(topic, data), id_)
-            answers[id_] = replace(answers[id_], position=position, state=moved[id_])
+    for id_, position, topic, data in conn.execute(_REQUESTED, (list(asked),)).fetchall():
+        if not _is_under_way(asked[id_]):
+            state = catalogue.evolve(asked[id_], catalogue.decode(topic, data), id_)
+            assert isinstance(state, BankTransfer | CreditApplication)
+            asked[id_] = state
+            answers[id_] = replace(answers[id_], position=position, state=state)
+
+
+def _is_under_way(state: BankTransfer | CreditApplication) -> bool:
+    if isinstance(state, BankTransfer):
+        return state.movement_id is not None
+    return state.report_id is not None
+
+
+def _complete_loans(conn: Connection[Any], book: Book, answers: dict[UUID, Accepted]) -> None:
+    """What comes again for a loan is a repayment: it is answered with the loan as it is now."""
+    repaid = [id_ for id_, answer in answers.items() if isinstance(answer.state, Loan)]
+    if not repaid:
+        return
+    for id_, position, at in conn.execute(_LATEST, (repaid,)).fetchall():
+        state = book.get(id_)
+        assert isinstance(state, Loan)
+        answers[id_] = replace(answers[id_], position=position, recorded_at=at, state=state)
 
 
 def _entries(conn: Connection[Any], begun: Mapping[UUID, _Begun]) -> dict[UUID, dict[UUID, _Entry]]:

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
+from uuid import UUID
 
 import msgspec
 from psycopg import Connection
@@ -18,6 +19,9 @@ _log = logging.getLogger("daybook.processes")
 
 NOTHING_NEW = "nothing_new"
 """The refusal of a command whose time is over: for a process, as good as done."""
+
+ALL_DEADLINES = "*"
+"""The name that stands for all deadlines of a flow: none is waited for any longer."""
 
 _UPSERT = """
 INSERT INTO processes AS p (name, key, status, step, error, stuck_at, started_at, updated_at)
@@ -209,17 +213,20 @@ def _note_what_waits(conn: Connection[Any], steps: Sequence[Step]) -> None:
 
 
 def _keep_deadlines(conn: Connection[Any], steps: Iterable[Step]) -> None:
-    last = {
-        (step.process, step.key, name): due
-        for step in steps
-        for name, due in step.deadlines.items()
-    }
-    over = [one for one, due in last.items() if due is None]
+    last: dict[tuple[str, UUID | None, str], datetime | None] = {}
+    for step in steps:
+        if ALL_DEADLINES in step.deadlines:
+            flow = (step.process, step.key)
+            last = {one: at for one, at in last.items() if one[:2] != flow}
+        for name, when in step.deadlines.items():
+            last[step.process, step.key, name] = when
+    over = [one for one, at in last.items() if at is None]
     if over:
         conn.execute(
             "DELETE FROM process_deadlines USING unnest(%s::text[], %s::uuid[], %s::text[])"
             " AS over (name, key, deadline) WHERE process_deadlines.name = over.name"
-            " AND process_deadlines.key = over.key AND process_deadlines.deadline = over.deadline",
+            " AND process_deadlines.key = over.key"
+            f" AND over.deadline IN ('{ALL_DEADLINES}', process_deadlines.deadline)",
             [list(column) for column in zip(*over, strict=True)],
         )
     due = [(*one, at) for one, at in last.items() if at is not None]

@@ -14,8 +14,10 @@ from application.notifications.rules import RULES, Channel, Flow, Rule, Who, mes
 from application.webhooks.delivering import FAN_OUT
 from domain import funds
 from domain.bank_transfers import BankTransfer
+from domain.credit_applications import Assessed, CreditApplication
 from domain.events import Recorded
 from domain.investments import Investment
+from domain.loans import Loan
 from domain.money import format_amount
 
 QUEUE = "notifications"
@@ -24,7 +26,14 @@ EMAIL, LOG = "notify.email", "notify.log"
 values}. Nothing in them is personal."""
 
 _NAMESPACE = UUID("da4b0000-0000-4000-8000-00000000407f")
-_TOLD_OF_EVENT = ("step", "reason")
+_TOLD_OF_EVENT = {
+    "step": "step",
+    "reason": "reason",
+    "status": "new_status",
+    "reasons": "reasons",
+    "number": "number",
+}
+"""What of an event others hear -> by which name."""
 
 
 class Parties(Struct, frozen=True):
@@ -64,10 +73,37 @@ def of_bank_transfer(bank_transfer: BankTransfer) -> Parties:
     )
 
 
+def of_application(application: CreditApplication) -> Parties:
+    """Who asks for credit."""
+    asked = application.asked
+    return Parties(
+        "application",
+        {"applicant": asked.owner_id},
+        {
+            "application_id": str(application.id),
+            "country": asked.country,
+            "amount_requested": format_amount(asked.amount_requested, asked.currency),
+            "currency": asked.currency,
+        },
+    )
+
+
+def of_loan(loan: Loan) -> Parties:
+    """Who owes it."""
+    opened = loan.opened
+    return Parties(
+        "loan",
+        {"owner": opened.owner_id},
+        {"application_id": str(opened.application_id), "currency": opened.currency},
+    )
+
+
 def jobs_for(event: Recorded, parties: Parties) -> list[NewJob]:
     """What tells of an event, each of whom it concerns by each channel. The same event always comes to
     the same jobs, by their ids too; most events come to none."""
     rules = RULES.get(event.topic, ())
+    if isinstance(event.data, Assessed) and event.data.status != "risk_check":
+        rules = ()  # it has the status that it had
     channels = dict.fromkeys(channel for rule in rules for channel in rule.channels)
     return [
         job
@@ -125,8 +161,8 @@ class _Origin(Struct):
 
 
 def _values(event: Recorded, parties: Parties) -> dict[str, Any]:
-    found = {name: getattr(event.data, name, "") for name in _TOLD_OF_EVENT}
-    return {**parties.values, **{name: value for name, value in found.items() if value}}
+    found = {told: getattr(event.data, name, "") for name, told in _TOLD_OF_EVENT.items()}
+    return {**parties.values, **{told: value for told, value in found.items() if value}}
 
 
 def _job(event: Recorded, kind: str, payload: dict[str, Any], *what: str) -> NewJob:

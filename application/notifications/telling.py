@@ -14,14 +14,18 @@ from application.ledger.reading import load
 from application.notifications.choosing import (
     Parties,
     jobs_for,
+    of_application,
     of_bank_transfer,
     of_investment,
+    of_loan,
 )
 from application.processes.reading import read_event, read_first
 from application.webhooks.delivering import FAN_OUT
 from domain import funds
 from domain.bank_transfers import BankTransfer
+from domain.credit_applications import CreditApplication
 from domain.investments import Investment
+from domain.loans import Loan
 
 Connect = Callable[[], AbstractContextManager[Connection[Any]]]
 
@@ -58,6 +62,10 @@ def _parties(conn: Connection[Any], flow_id: UUID) -> Parties | None:
     flow = load(conn, [flow_id])[flow_id]
     if isinstance(flow, BankTransfer):
         return of_bank_transfer(flow)
+    if isinstance(flow, CreditApplication):
+        return of_application(flow)
+    if isinstance(flow, Loan):
+        return of_loan(flow)
     if not isinstance(flow, Investment):
         return None
     # Not the fund as it is: that is all that has ever been invested in it.

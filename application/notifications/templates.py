@@ -37,6 +37,20 @@ TEMPLATES: Mapping[str, Template] = {
     "bank-transfer-returned": Template(
         "Your {flow} was returned", "The other bank has returned your {flow}." + _SEE
     ),
+    "application-decided": Template(
+        "News of your credit application", "There is news of your credit application." + _SEE
+    ),
+    "application-offered": Template(
+        "An offer for you",
+        "Your credit application has led to an offer. It can be accepted for some days." + _SEE,
+    ),
+    "application-disbursed": Template(
+        "Your loan is paid out", "The money of your loan is in your account." + _SEE
+    ),
+    "loan-overdue": Template(
+        "An instalment is overdue", "An instalment of your loan was not paid in time." + _SEE
+    ),
+    "loan-settled": Template("Your loan is paid back", "Your loan is paid back. Thank you." + _SEE),
 }
 """By the name that rules give."""
 

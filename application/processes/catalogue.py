@@ -5,16 +5,24 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import timedelta
 
-from application.processes import bank_transfers, investments, notifications
+from application.processes import bank_transfers, credit, investments, loans, notifications
 from application.processes.asking import PATIENCE
 from application.processes.definitions import Process, UnknownProcessError
 
 
-def processes(patience: timedelta = PATIENCE) -> dict[str, Process]:
-    """All processes by name; banks have `patience` for each thing that they are asked."""
+def processes(
+    patience: timedelta = PATIENCE,
+    *,
+    bureau_patience: timedelta = credit.PATIENCE,
+    judge: credit.Judge = credit.by_the_tables,
+) -> dict[str, Process]:
+    """All processes by name; banks and bureaus have so much patience for each thing that they are asked,
+    and `judge` decides on applications."""
     every = (
         investments.process(patience),
         bank_transfers.process(patience),
+        credit.process(judge, bureau_patience),
+        loans.process(),
         notifications.process(),
     )
     return {process.name: process for process in every}

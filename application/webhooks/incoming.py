@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 from psycopg import AsyncConnection, Connection
 from psycopg.rows import args_row
+from psycopg.types.json import Jsonb
 from psycopg_pool import AsyncConnectionPool
 
+from application.jobs import NewJob
+from application.jobs.outbox import put_async
 from application.ledger import Ledger, Refused, Submission
 from application.ledger.outcomes import Command
 from application.webhooks.signing import Proven
@@ -37,10 +42,11 @@ class MessageError(Exception):
 
 
 class Told(NamedTuple):
-    """What a message comes to: a command, or None when it is about nothing of ours."""
+    """What a message comes to: a command, a job, or neither when it is about nothing of ours."""
 
     subject: str
-    command: Command | None
+    command: Command | None = None
+    job: NewJob | None = None
 
 
 class Provider(Struct, frozen=True):
@@ -53,13 +59,14 @@ class Provider(Struct, frozen=True):
 
 
 class Received(NamedTuple):
-    """A message as it was taken in, and what came of it the first time."""
+    """A message as it was taken in, and what came of it the first time; `details` are a refusal's."""
 
     provider: str
     message_id: str
     type: str
     subject: str
     outcome: str
+    details: dict[str, Any]
     received_at: datetime
 
 
@@ -96,11 +103,15 @@ async def receive(
     message = parse(body)
     told = provider.read(message.type, message.data)
     row = (name, proven.message_id, message.type, told.subject)
+    if told.job is not None:
+        return await _put(pool, row, replace(told.job, correlation_id=correlation_id))
     if told.command is None:
         return await _remember(pool, row, IGNORED)
 
     def beside(conn: Connection[Any]) -> None:
-        if conn.execute(_INSERT, (*row, ACCEPTED)).rowcount == 0:  # the same came in meanwhile
+        if (
+            conn.execute(_INSERT, (*row, ACCEPTED, _details({}))).rowcount == 0
+        ):  # the same came in meanwhile
             raise Refusal(_REPEATED)
 
     provenance = Provenance(
@@ -111,10 +122,8 @@ async def receive(
     except Refusal as refusal:
         if refusal.reason != _REPEATED:
             raise
-        outcome = ACCEPTED
-    else:
-        outcome = _outcome(done.outcomes[0])
-    return await _remember(pool, row, outcome)
+        return await _remember(pool, row, ACCEPTED)
+    return await _remember(pool, row, *_outcome(done.outcomes[0]))
 
 
 def parse(body: bytes) -> _Message:
@@ -138,25 +147,43 @@ def is_word(value: object, most: int) -> bool:
     return isinstance(value, str) and len(value) <= most and is_fit(value)
 
 
-def _outcome(outcome: object) -> str:
+def _outcome(outcome: object) -> tuple[str, Mapping[str, object]]:
     if not isinstance(outcome, Refused):
-        return ACCEPTED
+        return ACCEPTED, {}
     if outcome.reason.endswith("_not_found"):
         raise Refusal(outcome.reason, **outcome.details)
-    return outcome.reason
+    return outcome.reason, outcome.details
 
 
 _INSERT = (
-    "INSERT INTO webhooks_received (provider, message_id, type, subject, outcome)"
-    " VALUES (%s, %s, %s, %s, %s) ON CONFLICT DO NOTHING"
+    "INSERT INTO webhooks_received (provider, message_id, type, subject, outcome, details)"
+    " VALUES (%s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING"
 )
-_COLUMNS = "provider, message_id, type, subject, outcome, received_at"
+_COLUMNS = "provider, message_id, type, subject, outcome, details, received_at"
 
 
-async def _remember(pool: Pool, row: tuple[str, str, str, str], outcome: str) -> Received:
+def _details(details: Mapping[str, object]) -> Jsonb:
+    return Jsonb(msgspec.to_builtins(details))
+
+
+async def _put(pool: Pool, row: tuple[str, str, str, str], job: NewJob) -> Received:
+    """As `_remember`, of a message that makes a job, together with it."""
+    async with pool.connection() as conn, conn.transaction():
+        added = await conn.execute(_INSERT, (*row, ACCEPTED, _details({})))
+        if added.rowcount:
+            await put_async(conn, [job])
+    return await _remember(pool, row, ACCEPTED)
+
+
+async def _remember(
+    pool: Pool,
+    row: tuple[str, str, str, str],
+    outcome: str,
+    details: Mapping[str, object] = MappingProxyType({}),
+) -> Received:
     """What is kept of the message, which may be what came of it before."""
     async with pool.connection() as conn:
-        await conn.execute(_INSERT, (*row, outcome))
+        await conn.execute(_INSERT, (*row, outcome, _details(dict(details))))
     found = await _find(pool, row[0], row[1])
     assert found is not None, "it was just put there, or was there before"
     return found

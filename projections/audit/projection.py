@@ -10,7 +10,15 @@ import msgspec
 from msgspec import Struct
 from psycopg import Cursor
 
-from domain import bank_transfers, catalogue, funds, investments, movements
+from domain import (
+    bank_transfers,
+    catalogue,
+    credit_applications,
+    funds,
+    investments,
+    loans,
+    movements,
+)
 from domain.accounts import Opened
 from domain.events import Event, Recorded
 from domain.reconciliations import Made
@@ -103,6 +111,10 @@ def _subject(stream_id: UUID, first: Event) -> _Subject:
             return _Subject(first.currency, first.investor_account_id, first.fund_account_id)
         case bank_transfers.Requested(currency=currency, account_id=account_id):
             return _Subject(currency, account_id)
+        case credit_applications.Submitted(currency=currency, account_id=account_id):
+            return _Subject(currency, account_id)
+        case loans.Opened(currency=currency):
+            return _Subject(currency, first.customer_account_id, first.loan_account_id)
         case movements.Instructed(currency=currency) | Made(currency=currency):
             return _Subject(currency)
     return _Subject()

@@ -10,6 +10,7 @@ from domain.events import Event
 from domain.reconciliations import Made
 from domain.statements import Imported
 from domain.transfers import Captured, Expired, Posted, Reserved, Reversed, Voided
+from projections.audit.credit_words import WORDS as CREDIT
 from projections.audit.flow_words import WORDS as FLOWS
 from projections.audit.people_words import WORDS as PEOPLE
 from projections.audit.phrases import amount, because, figure
@@ -146,4 +147,5 @@ _WORDS: dict[type[Event], Callable[[Any, str], str]] = {
     Made: _reconciled,
     **PEOPLE,
     **FLOWS,
+    **CREDIT,
 }

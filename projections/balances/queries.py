@@ -73,6 +73,17 @@ async def account(conn: AsyncConnection[Any], account_id: UUID) -> AccountRow | 
         return await cursor.fetchone()
 
 
+async def accounts_among(
+    conn: AsyncConnection[Any], account_ids: Collection[UUID]
+) -> list[AccountRow]:
+    """Those of these accounts that there are, all as of one moment, by their currency."""
+    async with conn.cursor(row_factory=args_row(AccountRow), binary=True) as cursor:
+        await cursor.execute(
+            f"{_SELECT} WHERE id = ANY(%s) ORDER BY currency, type".encode(), (list(account_ids),)
+        )
+        return await cursor.fetchall()
+
+
 async def owners(
     conn: AsyncConnection[Any], account_ids: Collection[UUID]
 ) -> dict[UUID, UUID | None]:
@@ -154,6 +165,7 @@ class AccountAt(NamedTuple):
     version: int
     position: int
     recorded_at: datetime
+    reserved_for: UUID | None
 
     @property
     def available(self) -> int | None:
@@ -229,5 +241,5 @@ async def _account_at(
     _, _, version, last_position, recorded_at = rows[-1]
     return AccountAt(
         account_id, opened.name, opened.type, opened.currency, opened.owner_id, status, balance,
-        held, opened.credit_limit, version, last_position, recorded_at,
+        held, opened.credit_limit, version, last_position, recorded_at, opened.reserved_for,
     )  # fmt: skip

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
-import tempfile
 import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
-from pathlib import Path
 from random import Random
 from types import TracebackType
 from typing import Any, NamedTuple, Self
@@ -24,6 +21,7 @@ from api.local.postgres import EmbeddedPostgres
 from migrations import runner
 from tests.conftest import Database
 from tests.support.bank import SECRET, SandboxBank, sandbox_bank
+from tests.support.folders import data_folder
 from tests.support.people import bearer
 from tests.support.processes import PATIENCE_S, Daybook, free_port, settings_of, wait_until_ready
 from tests.support.redis import RedisServer
@@ -200,21 +198,17 @@ class World:
 @contextmanager
 def chaotic_world(random: Random) -> Iterator[World]:
     """One that is not running yet."""
-    # Not in pytest's own folder: as root, Postgres runs as another user, who must get there.
-    folder = Path(tempfile.mkdtemp(prefix="daybook-test-")).resolve()
     # The machine lives on, and with it what was written and not yet on the disk.
-    settings = {"fsync": "off", "shared_buffers": "64MB"}
+    settings = {"fsync": "off", "shared_buffers": "64MB", "max_wal_size": "128MB"}
     port = free_port()
     webhooks = f"http://127.0.0.1:{port}/api/webhooks/incoming/bank"
-    try:
-        with (
-            EmbeddedPostgres(folder, settings=settings) as postgres,
-            RedisServer() as redis_server,
-            sandbox_bank(webhooks, settle_after=_SETTLE_AFTER_S) as bank,
-        ):
-            database = Database("daybook", postgres.url(), postgres.url(superuser=True))
-            with psycopg.connect(database.superuser_url) as conn:
-                runner.up(conn)
-            yield World(database, postgres, redis_server, bank, port, random)
-    finally:
-        shutil.rmtree(folder)
+    with (
+        data_folder() as folder,
+        EmbeddedPostgres(folder, settings=settings) as postgres,
+        RedisServer() as redis_server,
+        sandbox_bank(webhooks, settle_after=_SETTLE_AFTER_S) as bank,
+    ):
+        database = Database("daybook", postgres.url(), postgres.url(superuser=True))
+        with psycopg.connect(database.superuser_url) as conn:
+            runner.up(conn)
+        yield World(database, postgres, redis_server, bank, port, random)

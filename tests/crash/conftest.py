@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from random import Random
@@ -13,6 +11,7 @@ import pytest
 
 from api.local.postgres import EmbeddedPostgres
 from tests.conftest import Database
+from tests.support.folders import data_folder
 from tests.support.processes import Daybook, free_port, settings_at
 
 
@@ -50,7 +49,5 @@ class Up:
 
 @pytest.fixture
 def up(port: int) -> Iterator[Up]:
-    # Not in pytest's own folder: as root, Postgres runs as another user, who must get there.
-    folder = Path(tempfile.mkdtemp(prefix="daybook-test-")).resolve()
-    yield Up(folder, port)
-    shutil.rmtree(folder)
+    with data_folder() as folder:
+        yield Up(folder, port)

@@ -9,7 +9,7 @@ from tests.crash.checks import assert_nothing_lost
 from tests.crash.load import Load, open_accounts
 from tests.support.processes import api, projector, wait_until_ready
 
-ROUNDS = 20
+ROUNDS = 12
 
 
 def test_what_a_killed_api_has_acknowledged_is_there_once(

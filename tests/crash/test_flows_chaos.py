@@ -22,7 +22,7 @@ from tests.support.money import CURRENCY, Money
 from tests.support.processes import COMMAND, ROOT, environment
 from tests.support.waiting import until
 
-FLOWS = int(os.environ.get("DAYBOOK_CHAOS_FLOWS") or 200)
+FLOWS = int(os.environ.get("DAYBOOK_CHAOS_FLOWS") or 120)
 """More of them: `DAYBOOK_CHAOS_FLOWS=2000 pytest tests/crash/test_flows_chaos.py`."""
 
 _IS_LONG = FLOWS > 500

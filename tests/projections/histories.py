@@ -27,6 +27,7 @@ from domain.transfers import PostPending, PostTransfer, ReverseTransfer, VoidPen
 from projections.log import head_position, read_batch
 from tests.conftest import Database
 from tests.projections.flowing import Flows
+from tests.projections.lending import Lending
 from tests.projections.people import People
 
 WHO = Provenance(actor="somebody", correlation_id="a test")
@@ -105,12 +106,13 @@ EVEN = Made(
 
 
 def busy_history(ledger: Ledger, seed: int = 1, transfers: int = 300) -> dict[str, list[UUID]]:
-    """Accounts of two currencies, and all that can happen to them, to people and to flows meanwhile;
+    """Accounts of two currencies, and all that can happen to them, to people, flows and credit meanwhile;
     answers the accounts by currency."""
     random = Random(seed)
     accounts = {c: open_accounts(ledger, 8, c, random) for c in ("EUR", "JPY")}
     people = People(Random(seed), accounts["EUR"])
     flows = Flows(Random(f"flows {seed}"), accounts["EUR"][1:])
+    credit = Lending(Random(f"credit {seed}"), accounts["EUR"])
     others = Random(f"reconciliations {seed}")
     begun: list[UUID] = []
     for _ in range(transfers // 30):
@@ -131,6 +133,7 @@ def busy_history(ledger: Ledger, seed: int = 1, transfers: int = 300) -> dict[st
         write(ledger, [ChangeAccountStatus(id_, "active")])
         write(ledger, people.commands())
         write(ledger, flows.commands())
+        write(ledger, credit.commands())
         write(ledger, [MakeReconciliation(uuid(others), EVEN) for _ in range(2)])
     return accounts
 

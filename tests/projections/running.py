@@ -9,11 +9,14 @@ from contextlib import contextmanager
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import psycopg
+import pytest
 from psycopg import AsyncConnection, Connection
 
 from domain.events import Recorded
-from projections import checkpoints, schemas
+from projections import agreement, checkpoints, schemas
+from projections.agreement import ReadModelVerdict
 from projections.catalogue import READ_MODELS, ReadModel
+from projections.compared import TABLES as COMPARED
 from projections.log import head_position
 from projections.rebuild import rebuild_many
 from projections.rebuilder import Rebuilder
@@ -30,6 +33,7 @@ TABLES = {
     "balances": "account", "entries": "entry", "transfers": "transfer", "audit": "event",
     "users": "person", "approvals": "approval", "security": "notice",
     "funds": "fund", "flows": "flow", "reconciliations": "reconciliation",
+    "applications": "application", "loans": "loan",
 }  # fmt: skip
 
 
@@ -91,6 +95,21 @@ def ask(
             return await query(conn, *args, **kwargs)
 
     return asyncio.run(run())
+
+
+def verdict_of(conn: Connection[Any], name: str) -> ReadModelVerdict:
+    """One read model against the log; those that a test is not about are left out."""
+    with pytest.MonkeyPatch.context() as patch:
+        tables = tuple(one for one in COMPARED if one.model == name)
+        if tables:
+            patch.setattr(agreement, "TABLES", tables)
+        (found,) = [one for one in agreement.hold_against_log(conn) if one.name == name]
+    return found
+
+
+def differences(conn: Connection[Any], name: str) -> list[str]:
+    """What is wrong in a read model, by the log."""
+    return verdict_of(conn, name).differences
 
 
 def rows(conn: Connection[Any], name: str, table: str = "") -> list[tuple[Any, ...]]:

@@ -12,12 +12,12 @@ from application.ledger import Ledger
 from domain.events import Recorded
 from domain.security import RateLimited, key_of, stream_of
 from projections import agreement, people_tallies
-from projections.agreement import MAX_DIFFERENCES, ReadModelVerdict, hold_against_log
+from projections.agreement import MAX_DIFFERENCES, hold_against_log
 from projections.balances import projection as balances
 from projections.catalogue import read_model
 from tests.conftest import Database
 from tests.projections.histories import busy_history
-from tests.projections.running import NAMES, caught_up, project_all, running
+from tests.projections.running import NAMES, caught_up, project_all, running, verdict_of
 from tests.projections.running import projected as projected_rows
 from tests.support.log import head, tampering
 
@@ -31,11 +31,6 @@ def projected(ledger: Ledger, database: Database, conn: Conn) -> Conn:
     with running(database.url):
         caught_up(conn)
     return conn
-
-
-def verdict_of(conn: Conn, name: str) -> ReadModelVerdict:
-    (found,) = [verdict for verdict in hold_against_log(conn) if verdict.name == name]
-    return found
 
 
 def test_read_models_that_the_runner_filled_agree_with_the_log(

@@ -14,7 +14,7 @@ import pytest
 
 from application.ledger import Ledger, Submission
 from application.ledger.outcomes import Command
-from domain import bank_transfers, funds, investments, movements
+from domain import bank_transfers, credit_applications, funds, investments, loans, movements
 from domain.accounts import Opened
 from domain.events import Recorded
 from domain.provenance import Provenance
@@ -47,11 +47,14 @@ def audited(events: list[Recorded]) -> list[AuditRow]:
                 subjects[e.stream_id] = (currency, e.stream_id, None)
             case Posted() | Reserved():
                 subjects[e.stream_id] = (e.data.currency, e.data.source_id, e.data.destination_id)
-            case funds.Opened() | bank_transfers.Requested():
+            case funds.Opened() | bank_transfers.Requested() | credit_applications.Submitted():
                 subjects[e.stream_id] = (e.data.currency, e.data.account_id, None)
             case investments.Requested() as asked:
                 ends = (asked.investor_account_id, asked.fund_account_id)
                 subjects[e.stream_id] = (asked.currency, *ends)
+            case loans.Opened() as lent:
+                ends = (lent.customer_account_id, lent.loan_account_id)
+                subjects[e.stream_id] = (lent.currency, *ends)
             case movements.Instructed(currency=currency):
                 subjects[e.stream_id] = (currency, None, None)
         currency, account, other = subjects.get(e.stream_id, ("", None, None))

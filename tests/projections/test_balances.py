@@ -46,7 +46,7 @@ def accounts_at(events: list[Recorded], position: int) -> dict[UUID, AccountAt]:
             states[state.id] = AccountAt(
                 state.id, state.name, state.type, state.currency, state.owner_id, state.status,
                 state.balance, state.held, state.credit_limit, state.version, event.position,
-                event.recorded_at,
+                event.recorded_at, state.reserved_for,
             )  # fmt: skip
     return states
 

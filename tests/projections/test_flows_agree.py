@@ -12,7 +12,7 @@ from projections.agreement import hold_against_log
 from tests.conftest import Database
 from tests.projections.flowing import BANK_TRANSFERS, INVESTMENTS
 from tests.projections.histories import write
-from tests.projections.running import project_all
+from tests.projections.running import differences, project_all
 from tests.projections.worlds import World
 
 Conn = psycopg.Connection[Any]
@@ -29,11 +29,6 @@ def shown(ledger: Ledger, database: Database, conn: Conn) -> Conn:
         write(ledger, way(world.bank_transfer("withdrawal")))
     project_all(database.url)
     return conn
-
-
-def differences(conn: Conn, name: str) -> list[str]:
-    (found,) = [verdict for verdict in hold_against_log(conn) if verdict.name == name]
-    return found.differences
 
 
 def test_whatever_becomes_of_flows_all_read_models_agree_with_the_log(shown: Conn) -> None:

@@ -4,13 +4,9 @@ from __future__ import annotations
 
 import logging
 import os
-import shutil
 import signal
-import tempfile
 import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any
 
 import psycopg
@@ -37,15 +33,8 @@ from tests.projections.running import (
     rows,
     running,
 )
+from tests.support.folders import data_folder
 from tests.support.waiting import until
-
-
-@contextmanager
-def closing_folder(folder: Path) -> Iterator[None]:
-    try:
-        yield
-    finally:
-        shutil.rmtree(folder)
 
 
 def test_a_read_model_that_fails_leaves_the_others_going_and_recovers(
@@ -140,8 +129,7 @@ def answers(url: str) -> bool:
 
 
 def test_a_crash_of_the_server_leaves_rows_and_checkpoints_in_step() -> None:
-    folder = Path(tempfile.mkdtemp(prefix="daybook-test-"))
-    with closing_folder(folder), EmbeddedPostgres(folder) as server:
+    with data_folder() as folder, EmbeddedPostgres(folder) as server:
         with psycopg.connect(server.url(superuser=True)) as admin:
             migrations.up(admin)
         with Ledger(server.url()) as ledger, running(server.url()):

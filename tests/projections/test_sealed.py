@@ -23,11 +23,15 @@ from domain.provenance import Provenance
 from domain.security import AuthenticationFailed, key_of, stream_of
 from domain.users import ChangeProfile, EraseUser, Registered, RegisterUser
 from projections.exporting.writing import Format
-from projections.sealed import hide
+from projections.histories import state_at
+from projections.log import stream_events
+from projections.sealed import hide, hide_in, hide_logged
 from tests.conftest import Database
 from tests.projections.exporting.reading import export, exported_rows
-from tests.projections.histories import a_day, log_of, write
+from tests.projections.histories import a_day, log_of, recorded, write
+from tests.projections.lending import asked, changed, reported, submit
 from tests.projections.people import sealed
+from tests.projections.running import ask
 
 MASTERS = MasterKeys(b"0123456789abcdef0123456789abcdef")
 ALICE, BOB = UUID(int=1), UUID(int=2)
@@ -135,6 +139,44 @@ def transfer_asked(account: str, person_id: UUID | None) -> bank_transfers.Reque
 
 def instructed(account: str, person_id: UUID | None) -> movements.Instructed:
     return movements.Instructed("deposit", BOB, "collection", "in", account, "EUR", 100, person_id)
+
+
+async def told(conn: psycopg.AsyncConnection[Any], stream_id: UUID) -> tuple[set[str], set[str]]:
+    """What stands for sealed texts in a stream's events, and in its state after each of them."""
+    events = await stream_events(conn, stream_id, after_version=0, limit=100)
+    hidden = await hide_logged(conn, events)
+    states = [
+        await hide_in(conn, event, (await state_at(conn, stream_id, event.version)).state)
+        for event in events
+    ]
+    marks = ("[sealed]", "[erased]", "sealed:1:")
+    shown, held = str([event.data for event in hidden]), str(states)
+    return {mark for mark in marks if mark in shown}, {mark for mark in marks if mark in held}
+
+
+def test_a_credit_application_is_its_persons(
+    ledger: Ledger, database: Database, conn: Conn
+) -> None:
+    """Also where only its first event names who that is."""
+    id_ = uuid4()
+    write(
+        ledger,
+        [
+            submit(id_, asked(person_id=BOB)), reported(id_),
+            changed(id_, ALICE), reported(id_, 700, 2),
+        ],
+    )  # fmt: skip
+    for key, text in ((BOB, "[sealed]"), (id_, "[erased]"), (ALICE, "[erased]")):
+        conn.execute("DELETE FROM person_keys")
+        put_key(conn, key)
+        found = [event.data for event in hide(conn, recorded(conn))]
+        personal = [getattr(data, "full_name", None) or getattr(data, "raw", "") for data in found]
+        assert [one for one in personal if one] == [text] * 4
+        assert ask(database.url, told, id_) == ({text}, {text})
+    other = uuid4()
+    write(ledger, [submit(other, asked())])
+    put_key(conn, other)
+    assert ask(database.url, told, other) == ({"[sealed]"}, {"[sealed]"})
 
 
 def test_the_security_log_is_forgotten_month_by_month(conn: Conn) -> None:

@@ -7,7 +7,16 @@ from uuid import UUID
 
 import pytest
 
-from domain import bank_transfers, catalogue, funds, investments, movements
+from domain import (
+    bank_transfers,
+    catalogue,
+    credit_applicants,
+    credit_applications,
+    funds,
+    investments,
+    loans,
+    movements,
+)
 from domain.accounts import Credited, Debited, Held, Opened, Released, StatusChanged
 from domain.approvals import Approved, Rejected, Requested, RoleAsked, TransferAsked, Withdrawn
 from domain.events import Event
@@ -43,6 +52,7 @@ from domain.users import (
 )
 from projections.audit.words import describe
 from tests.projections.histories import EVEN
+from tests.projections.lending import asked
 
 A, B, T, R = (UUID(int=n) for n in (10, 11, 12, 13))
 DAY = datetime(2026, 1, 31, 12, tzinfo=UTC)
@@ -243,6 +253,118 @@ WORDS: list[tuple[Event, str]] = [
         movements.Unresolved("investment", T, "refund", reason="no_answer"),
         f"the refund of investment {T} is unresolved: no_answer",
     ),
+    (
+        asked(owner_id=A, loan_type="personal"),
+        "asked for credit of 30.00 EUR in ES for 3 months at 12% a year (personal),"
+        f" for owner {A}",
+    ),
+    (
+        asked(months=1, annual_rate_bps=1250),
+        "asked for credit of 30.00 EUR in ES for 1 month at 12.5% a year",
+    ),
+    (credit_applications.DocumentsChecked("dni"), "its dni passes the checks"),
+    (
+        credit_applications.Changed("sealed:1:x", "nie", "sealed:1:y", A, 9000, 1250, 6),
+        "now asks for 12.50 EUR for 6 months, with a nie",
+    ),
+    (
+        credit_applications.ReportRequested(R, "Equifax", 2),
+        f"Equifax is to be asked for report {R}, in round 2",
+    ),
+    (
+        credit_applications.ReportReceived(R, 700, 1250, "Bank", "current", True, "sealed:1:x"),
+        f"report {R} has come: score 700, debt 12.50 EUR",
+    ),
+    (credit_applications.ReportReceived(R), f"report {R} has come: no score"),
+    (
+        credit_applications.ReportUnavailable(R, "bureau_silent"),
+        f"report {R} is not to be had: bureau_silent",
+    ),
+    (
+        credit_applications.Assessed(
+            "risk_check", R, 2, "ES", "dni", "EUR", 9000, 1250, 6, credit_score=700
+        ),
+        "assessed with score 700, in round 2; risk_check",
+    ),
+    (
+        credit_applications.Assessed("pending", R, 1, "ES", "dni", "EUR", 9000, 1250, 6),
+        "assessed with no score, in round 1; pending",
+    ),
+    (
+        credit_applications.Decided(
+            "approved", "approve", ("Good", "Better"), 1, "ES", "2026-01-01", "ab", "row-1",
+            {"credit_score": "700"}, 1250,
+        ),
+        "approved by decision approve of table ES 2026-01-01, row row-1, up to 12.50 EUR:"
+        " Good; Better",
+    ),
+    (
+        credit_applications.Decided("manual_review", "manual_review", (), 1),
+        "manual_review by decision manual_review",
+    ),
+    (credit_applications.Referred(("No score", "Debt")), "referred to an officer: No score; Debt"),
+    (
+        credit_applications.Claimed(A, DAY),
+        f"claimed by officer {A} until 2026-01-31T12:00:00+00:00",
+    ),
+    (credit_applications.Released(A), f"given back by officer {A}"),
+    (
+        credit_applications.Reviewed("approved", A, "known", 1250),
+        f"approved by officer {A}, up to 12.50 EUR: known",
+    ),
+    (
+        credit_applications.Reviewed("rejected", A, "no papers"),
+        f"rejected by officer {A}: no papers",
+    ),
+    (
+        credit_applications.Moved("approved", "Partner", "seen"), "approved by partner Partner: seen"
+    ),
+    (
+        credit_applications.Offered(1250, 1205, 6, DAY),
+        "offered 12.50 EUR for 6 months at 12.05% a year, until 2026-01-31T12:00:00+00:00",
+    ),
+    (credit_applications.Accepted(A), f"offer accepted, to be paid to {A}"),
+    (credit_applications.Declined("too dear"), "offer declined: too dear"),
+    (credit_applications.OfferExpired(), "offer expired"),
+    (
+        credit_applications.DisbursementFailed("account_inactive", 2),
+        "could not be paid out, attempt 2: account_inactive",
+    ),
+    (credit_applications.Disbursed(R), f"paid out as loan {R}"),
+    (credit_applications.Withdrawn("withdrawn", "no need"), "withdrawn: no need"),
+    (
+        credit_applications.Disclosed(A, ("full_name", "phone"), "a call"),
+        f"full_name and phone shown to {A} in clear: a call",
+    ),
+    (credit_applicants.Opened(R, "ES", DAY), f"application {R} begun in ES"),
+    (credit_applicants.Closed(R, "approved"), f"application {R} closed as approved"),
+    (
+        loans.Opened(
+            R, A, "EUR", 1250, 900, 6, "annuity", "30/360", DAY.date(), B, T, UUID(int=20)
+        ),
+        f"opened on application {R}: 12.50 EUR for 6 months at 9% a year (annuity, 30/360), to {B}",
+    ),
+    (
+        loans.Disbursed((T, R), (loans.Instalment(1, DAY.date(), 1250, 5, 0),)),
+        f"paid out by transfers {T} and {R}, in 1 instalment",
+    ),
+    (
+        loans.Repaid(R, 1250, 50, 1200, DAY.date(), A, (T,), (), 800, True),
+        f"repaid 12.50 EUR from {A}: interest 0.50, principal 12.00, ahead of time;"
+        " 8.00 outstanding",
+    ),
+    (
+        loans.Repaid(R, 1250, 50, 1200, DAY.date(), A, (T,), (), 0),
+        f"repaid 12.50 EUR from {A}: interest 0.50, principal 12.00; 0.00 outstanding",
+    ),
+    (
+        loans.InstalmentOverdue(2, DAY.date(), 1250),
+        "instalment 2 of 2026-01-31 is overdue with 12.50 EUR",
+    ),
+    (
+        loans.Rescheduled(2, (), DAY.date()), "laid out anew: 0 instalments from number 2 on"
+    ),
+    (loans.Settled(DAY.date()), "settled on 2026-01-31"),
 ]  # fmt: skip
 
 

@@ -12,7 +12,7 @@ from uuid import UUID
 import httpx2
 
 from api.sandbox.bank import BankConfig
-from api.sandbox.running import bank_server
+from api.sandbox.running import sandbox_server
 from api.sandbox.service import create_bank
 from tests.support.processes import free_port
 from tests.support.waiting import until
@@ -49,7 +49,7 @@ class SandboxBank:
             webhook_secret=self.secret,
             settle_after_s=self._settle_after,
         )
-        self._server = bank_server(create_bank(config), "127.0.0.1", self._port)
+        self._server = sandbox_server(create_bank(config), "127.0.0.1", self._port)
         self._thread = threading.Thread(target=self._server.run, daemon=True)
         self._thread.start()
         thread = self._thread

@@ -5,21 +5,23 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from datetime import timedelta
-from typing import Literal
+from typing import Any, Literal
 from uuid import UUID
 
 from psycopg_pool import ConnectionPool
 
 from api.secrets import master_keys
 from application.banking import Banking
-from application.jobs import Job, Kind
+from application.bureaus import Bureaus
+from application.jobs import Job, Kind, Kinds
 from application.jobs.workers import Workers
 from application.ledger import Done, Ledger, Submission
 from application.outbound.bank import HttpBank
-from application.outbound.breaker import Breakers
+from application.outbound.breaker import Breaker, Breakers
 from application.outbound.breaker_rules import Figures
+from application.outbound.bureau import HttpBureau
 from application.outbound.client import TimeLimits, Tries
 from application.people.vault import Vault
 from application.processes.catalogue import processes
@@ -34,6 +36,9 @@ Plan = Callable[[Submission], Moment | None]
 
 _THREADS = 24
 _TRIES = 25
+_BUREAUS_TRIES = 10
+_LIMITS = TimeLimits(connect_s=5.0, read_s=1.0, overall_s=5.0)
+_ONCE = Tries(attempts=1)
 
 
 class Crash(BaseException):
@@ -58,32 +63,65 @@ class CrashingLedger(Ledger):
         return future
 
 
-@contextmanager
-def crashing_worker(conninfo: str, bank_url: str, bank_token: str, plan: Plan) -> Iterator[None]:
-    """A worker whose threads end by a plan and are begun anew, and that does not wait for long.
+Pool = ConnectionPool[Any]
+MakeKinds = Callable[[Ledger, Pool, ExitStack], Kinds]
+"""The jobs that a worker can do; what they need is closed with the stack."""
 
-    What it is told to tell people, it does not: that has tests of its own.
-    """
+
+def crashing_worker(
+    conninfo: str, bank_url: str, bank_token: str, plan: Plan
+) -> AbstractContextManager[None]:
+    """A worker that asks a bank, whose threads end by a plan and are begun anew."""
+
+    def kinds(ledger: Ledger, pool: Pool, parts: ExitStack) -> Kinds:
+        bank = HttpBank.at(bank_url, bank_token, _tireless("bank"), limits=_LIMITS, tries=_ONCE)
+        parts.callback(bank.close)
+        return Banking(
+            ledger, bank, pool.connection, _vault(conninfo),
+            look_after=timedelta(seconds=0.5), waits_s=(0.05,) * _TRIES,
+        ).kinds()  # fmt: skip
+
+    return _crashing(conninfo, plan, kinds, "banking")
+
+
+def crashing_bureaus(
+    conninfo: str, bureau_url: str, bureau_token: str, plan: Plan
+) -> AbstractContextManager[None]:
+    """A worker that asks a credit bureau, whose threads end by a plan and are begun anew."""
+
+    def kinds(ledger: Ledger, pool: Pool, parts: ExitStack) -> Kinds:
+        bureau = HttpBureau.at(
+            bureau_url, bureau_token, _tireless("bureau"), limits=_LIMITS, tries=_ONCE
+        )
+        parts.callback(bureau.close)
+        return Bureaus(
+            ledger, bureau, pool.connection, _vault(conninfo),
+            look_after=timedelta(seconds=0.5), waits_s=(0.05,) * _BUREAUS_TRIES,
+        ).kinds()  # fmt: skip
+
+    return _crashing(conninfo, plan, kinds, "bureaus")
+
+
+def _tireless(service: str) -> Breaker:
+    """Of so many that go wrong on purpose none may keep the others from being tried."""
+    return Breakers(figures={service: Figures(failures=100_000)}).of(service)
+
+
+def _vault(conninfo: str) -> Vault:
+    return Vault.open(conninfo, master_keys(settings()))
+
+
+@contextmanager
+def _crashing(conninfo: str, plan: Plan, make: MakeKinds, queue: str) -> Iterator[None]:
+    """It does not wait for long. What it is told to tell people, it does not: that has tests of its own."""
     stop = threading.Event()
     with ExitStack() as parts:
         ledger = parts.enter_context(CrashingLedger(conninfo, plan))
         pool = parts.enter_context(
             ConnectionPool(conninfo, min_size=1, max_size=_THREADS, kwargs={"autocommit": True})
         )
-        # Of so many that go wrong on purpose none may keep the others from being tried.
-        breakers = Breakers(figures={"bank": Figures(failures=100_000)})
-        limits = TimeLimits(connect_s=5.0, read_s=1.0, overall_s=5.0)
-        bank = HttpBank.at(
-            bank_url, bank_token, breakers.of("bank"), limits=limits, tries=Tries(attempts=1)
-        )
-        parts.callback(bank.close)
-        vault = Vault.open(conninfo, master_keys(settings()))
-        banking = Banking(
-            ledger, bank, pool.connection, vault,
-            look_after=timedelta(seconds=0.5), waits_s=(0.05,) * _TRIES,
-        )  # fmt: skip
-        kinds = {**banking.kinds(), TELL: Kind(_tell_nobody)}
-        concurrency = {"banking": _THREADS, "notifications": 1}
+        kinds = {**make(ledger, pool, parts), TELL: Kind(_tell_nobody)}
+        concurrency = {queue: _THREADS, "notifications": 1}
         parts.enter_context(Workers(conninfo, kinds, concurrency=concurrency, lease_s=2.0))
         threads = [
             threading.Thread(target=_begun_anew, args=(each, stop))

@@ -201,7 +201,8 @@ def ids_of(person: Person) -> dict[str, str]:
     none = dict.fromkeys(re.findall(r"{(\w+_id|key)}", " ".join(ROUTES)), _NO_THING)
     own = {f"{kind}_id": things[-1] for kind, things in person.things.items()}
     words = {"name": "balances", "position": "1", "role": "user", "correlation_id": "request-7"}
-    return {**none, **own, **words, "provider": "bank", "stream_id": own["account_id"]}
+    more = {"provider": "bank", "code": "MX", "stream_id": own["account_id"]}
+    return {**none, **own, **words, **more}
 
 
 def limits(label: str) -> Mapping[str, list[Case]]:

@@ -17,8 +17,19 @@ _PASSWORDS = {"password": "three words and 1", "password_confirmation": "three w
 _PERSON = {"email": "somebody@example.com", "full_name": "Some Body", **_PASSWORDS}
 
 BODIES: dict[str, Json] = {
+    "AcceptanceIn": {},
     "AccountIn": _ACCOUNT,
     "AmountIn": {},
+    "ApplicationChangeIn": {"months": 12},
+    "ApplicationDisclosureIn": {"fields": ["full_name"], "reason": "a letter"},
+    "ApplicationIn": {
+        "country": "MX",
+        "full_name": "Some Body",
+        "document_number": "BOXW310820HNERXN09",
+        "monthly_income": "1.00",
+        "amount_requested": "1.00",
+    },
+    "ApprovalIn": {},
     "ApiKeyIn": {"name": "k", "scopes": ["accounts:read"]},
     "BankTransferIn": {
         "account_id": str(uuid4()),
@@ -27,10 +38,16 @@ BODIES: dict[str, Json] = {
         "bank_account": {"iban": "DE89370400440532013000"},
     },
     "BatchIn": {"transfers": [{}]},
+    "DecisionReplayIn": {"table": {}},
+    "DryRunIn": {
+        "country": "MX",
+        "facts": {"credit_score": 700, "monthly_income": "1.00", "amount_requested": "1.00"},
+    },
     "EndpointIn": {"url": "https://example.com/hooks"},
     "EndpointChangeIn": {},
     "ReplayIn": {"since": "2026-03-01"},
     "DisclosureIn": {"fields": ["email"], "purpose": "a call"},
+    "FundingIn": {"source_account_id": str(uuid4()), "amount": "1.00", "currency": "EUR"},
     "FundIn": {"name": "F", "currency": "EUR", "minimum_investment": "1.00", "seats": 1},
     "FundTermsIn": {},
     "InvestmentIn": {
@@ -47,12 +64,20 @@ BODIES: dict[str, Json] = {
         "new_password": "three words and 2",
         "password_confirmation": "three words and 2",
     },
+    "PrequalificationIn": {
+        "pan_number": "ABCDE1234F",
+        "applicant_name": "Some Body",
+        "monthly_income_inr": "1.00",
+        "loan_amount_inr": "1.00",
+        "loan_type": "HOME",
+    },
     "ProfileIn": {"full_name": "Some Body"},
     "ReasonIn": {},
     "RebuildIn": {},
     "ReconciliationIn": {"statement": ":20:none"},
     "RefreshIn": {"refresh_token": "a.b.c"},
     "RegistrationIn": _PERSON,
+    "RepaymentIn": {"amount": "1.00", "account_id": str(uuid4())},
     "RetryIn": {},
     "TransferIn": {
         "source_account_id": str(uuid4()),

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,15 +9,14 @@ import pytest
 
 from application.audit import keys
 from application.audit.kept import open_file
+from tests.support.folders import data_folder
 from tests.support.processes import Daybook, free_port
 
 
 @pytest.fixture
 def folder() -> Iterator[Path]:
-    # Not in pytest's own folder, which the server's user could not enter when root runs the tests.
-    folder = Path(tempfile.mkdtemp(prefix="daybook-test-")).resolve()
-    yield folder
-    shutil.rmtree(folder)
+    with data_folder() as folder:
+        yield folder
 
 
 def test_a_ledger_of_ones_own_makes_its_key_and_its_checkpoints(folder: Path) -> None:

@@ -3,44 +3,31 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from application.ledger import Ledger
+from tests.api.cli.conftest import CommandLine, Result
 from tests.application.importing.samples import LINE, SAMPLES, mt940, write
 from tests.conftest import Database
 from tests.support.ledgers import open_account
 from tests.support.log import head
+from tests.support.processes import settings_of
 
-Result = subprocess.CompletedProcess[str]
 
-
-class CommandLine:
-    """Runs `daybook import` on a database; its output goes to pipes."""
+class Importing:
+    """`daybook import` on a database; its output goes to pipes."""
 
     def __init__(self, database: Database) -> None:
         self.database = database
+        self._daybook = CommandLine(settings_of(database))
 
     def __call__(self, *arguments: object, **environment: str) -> Result:
-        return subprocess.run(
-            [sys.executable, "-m", "api.cli", "import", *map(str, arguments)],
-            env={
-                **os.environ,
-                "DATABASE_URL": self.database.url,
-                "DATABASE_ADMIN_URL": self.database.superuser_url,
-                "PYTHONIOENCODING": "utf-8",
-                **environment,
-            },
-            capture_output=True,
-            text=True,
-            encoding="utf-8",
-            check=False,
-        )
+        # What an environment is for takes a process that begins in it.
+        daybook = self._daybook if environment else self._daybook.here
+        return daybook("import", *arguments, **environment)
 
     def json(self, *arguments: object) -> Any:
         return json.loads(self(*arguments, "--json").stdout)
@@ -51,8 +38,8 @@ class CommandLine:
 
 
 @pytest.fixture
-def daybook(database: Database) -> CommandLine:
-    return CommandLine(database)
+def daybook(database: Database) -> Importing:
+    return Importing(database)
 
 
 @pytest.fixture
@@ -77,7 +64,7 @@ def is_plain(text: str) -> bool:
 
 
 def test_statements_are_shown_as_a_table_with_the_reasons_of_refused_ones_below(
-    daybook: CommandLine,
+    daybook: Importing,
 ) -> None:
     done = daybook(
         "statement", SAMPLES / "generic.sta", SAMPLES / "abnamro.sta", FORCE_COLOR="1", COLUMNS="40"
@@ -96,7 +83,7 @@ def test_statements_are_shown_as_a_table_with_the_reasons_of_refused_ones_below(
     assert lines[-2].endswith("difference 2038.00 EUR")
 
 
-def test_statements_that_are_there_count_as_done(daybook: CommandLine) -> None:
+def test_statements_that_are_there_count_as_done(daybook: Importing) -> None:
     assert daybook("statement", SAMPLES / "sns.sta").returncode == 0
     before = daybook.position()
     again = daybook("statement", SAMPLES / "sns.sta")
@@ -105,7 +92,7 @@ def test_statements_that_are_there_count_as_done(daybook: CommandLine) -> None:
     assert daybook.position() == before
 
 
-def test_statements_as_json(daybook: CommandLine, tmp_path: Path) -> None:
+def test_statements_as_json(daybook: Importing, tmp_path: Path) -> None:
     path = write(tmp_path, mt940(LINE))
     (statement,) = daybook.json("statement", path)
     assert statement.pop("account_id")
@@ -125,16 +112,14 @@ def test_statements_as_json(daybook: CommandLine, tmp_path: Path) -> None:
     }
 
 
-def test_what_a_bank_sends_cannot_write_on_the_terminal(
-    daybook: CommandLine, tmp_path: Path
-) -> None:
+def test_what_a_bank_sends_cannot_write_on_the_terminal(daybook: Importing, tmp_path: Path) -> None:
     path = write(tmp_path, mt940(LINE, account="[red]\x1b[31m:x:"), name="a\x1bb.sta")
     done = daybook("statement", path)
     assert is_plain(done.stdout)
     assert "[red] [31m:x: 7/1" in done.stdout
 
 
-def test_a_terminal_without_unicode_gets_words(daybook: CommandLine) -> None:
+def test_a_terminal_without_unicode_gets_words(daybook: Importing) -> None:
     samples = (SAMPLES / "sns.sta", SAMPLES / "abnamro.sta")
     done = daybook("statement", *samples, PYTHONIOENCODING="ascii")
     assert done.stdout.isascii()
@@ -144,7 +129,7 @@ def test_a_terminal_without_unicode_gets_words(daybook: CommandLine) -> None:
 
 @pytest.mark.parametrize("command", ["statement", "transfers"])
 def test_a_missing_file_is_a_sentence_and_status_2(
-    command: str, daybook: CommandLine, tmp_path: Path
+    command: str, daybook: Importing, tmp_path: Path
 ) -> None:
     done = daybook(command, tmp_path / "missing.csv")
     assert done.returncode == 2
@@ -152,7 +137,7 @@ def test_a_missing_file_is_a_sentence_and_status_2(
     assert done.stderr == f"{tmp_path}/missing.csv can't be read: No such file or directory.\n"
 
 
-def test_transfers_end_with_what_became_of_them(daybook: CommandLine, transfers: Path) -> None:
+def test_transfers_end_with_what_became_of_them(daybook: Importing, transfers: Path) -> None:
     done = daybook("transfers", transfers)
     assert done.returncode == 1
     assert done.stderr == ""
@@ -161,7 +146,7 @@ def test_transfers_end_with_what_became_of_them(daybook: CommandLine, transfers:
     assert where == f"Refused lines and why: {transfers}.refused.ndjson"
 
 
-def test_transfers_as_json(daybook: CommandLine, transfers: Path) -> None:
+def test_transfers_as_json(daybook: Importing, transfers: Path) -> None:
     first, second = daybook.json("transfers", transfers), daybook.json("transfers", transfers)
     assert (first["posted"], first["already_there"], first["refused"]) == (2, 0, 1)
     assert (second["posted"], second["already_there"], second["refused"]) == (0, 2, 1)
@@ -171,7 +156,7 @@ def test_transfers_as_json(daybook: CommandLine, transfers: Path) -> None:
 
 
 def test_a_file_of_the_wrong_shape_is_a_sentence_and_status_2(
-    daybook: CommandLine, tmp_path: Path
+    daybook: Importing, tmp_path: Path
 ) -> None:
     path = tmp_path / "in.csv"
     path.write_text("from,to\n")
@@ -181,7 +166,7 @@ def test_a_file_of_the_wrong_shape_is_a_sentence_and_status_2(
 
 
 def test_a_database_that_is_not_there_is_a_sentence(
-    daybook: CommandLine, transfers: Path, tmp_path: Path
+    daybook: Importing, transfers: Path, tmp_path: Path
 ) -> None:
     nowhere = f"postgresql://nobody@/nothing?host={tmp_path}"
     done = daybook("transfers", transfers, DATABASE_URL=nowhere, DATABASE_ADMIN_URL=nowhere)

@@ -72,7 +72,7 @@ def be_of_the_future(found: Json) -> None:
 
 
 def be_typed_otherwise(found: Json) -> None:
-    found["topics"]["account.opened"][-1]["type"] = "string"
+    found["topics"]["account.opened"][-1]["type"] = "float64"
 
 
 def know_a_topic_that_is_gone(found: Json) -> None:

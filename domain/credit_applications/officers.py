@@ -1,0 +1,87 @@
+"""What officers decide: one at a time, and never on an application of their own."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from domain.credit_applications.commands import (
+    ClaimApplication,
+    ReleaseApplication,
+    ReviewApplication,
+)
+from domain.credit_applications.state import Claimed, CreditApplication, Released, Reviewed
+from domain.credit_applications.work import Work, nothing_new
+from domain.refusals import Refusal
+
+REVIEWED = frozenset({"manual_review", "pre_approved"})
+"""What waits for an officer, next to what was referred to one."""
+
+
+def claim(work: Work, command: ClaimApplication) -> None:
+    """Refuses `own_application`, `claimed_by_another`, `not_in_review`."""
+    _check_may(work, command.officer_id)
+    _check_in_review(work.application)
+    work.add(Claimed(command.officer_id, command.until))
+
+
+def release(work: Work, command: ReleaseApplication) -> None:
+    there = work.application
+    if there.officer_id != command.officer_id or there.claimed_until is None:
+        nothing_new()
+    work.add(Released(command.officer_id))
+
+
+def review(work: Work, command: ReviewApplication) -> None:
+    """Approve or reject. Refuses `own_application`, `claimed_by_another`, `invalid_transition`,
+    `reason_required` of a rejection, and of an approval `not_in_review`, `negative_amount` and
+    `amount_exceeds_request`."""
+    there = work.application
+    _check_may(work, command.officer_id)
+    if command.decision == "reject":
+        if not command.reason:
+            raise Refusal("reason_required", application_id=there.id)
+        work.check_may_move("rejected")
+        work.add(Reviewed("rejected", command.officer_id, command.reason))
+    else:
+        _check_in_review(there)
+        work.check_may_move("approved")
+        amount = command.amount if command.amount is not None else _amount(there)
+        if amount <= 0:
+            raise Refusal("negative_amount")
+        if amount > there.asked.amount_requested:
+            raise Refusal(
+                "amount_exceeds_request",
+                currency=there.asked.currency,
+                requested_minor=there.asked.amount_requested,
+                amount_minor=amount,
+            )
+        work.add(Reviewed("approved", command.officer_id, command.reason, amount))
+    work.close()
+
+
+def _check_in_review(there: CreditApplication) -> None:
+    """Refuses `not_in_review`: before that nobody has looked at it, and while a report is under way nobody
+    has looked at what is asked for now."""
+    if there.is_waiting or not (there.status in REVIEWED or there.is_referred):
+        raise Refusal(
+            "not_in_review",
+            application_id=there.id,
+            status=there.status,
+            is_waiting=there.is_waiting,
+        )
+
+
+def _amount(there: CreditApplication) -> int:
+    asked = there.asked.amount_requested
+    return asked if there.approved_amount is None else min(asked, there.approved_amount)
+
+
+def _check_may(work: Work, officer_id: UUID) -> None:
+    there = work.application
+    authors = (there.submitted.submitted_by, *there.changed_by)
+    if officer_id == there.owner_id or str(officer_id) in authors:
+        raise Refusal("own_application", application_id=there.id)
+    if work.is_claimed and there.officer_id != officer_id:
+        until = there.claimed_until
+        assert until is not None, "what is claimed is claimed until a time"
+        raise Refusal("claimed_by_another", application_id=there.id, until=until.isoformat())

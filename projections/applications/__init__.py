@@ -1,0 +1,1 @@
+"""Read model: credit applications with what has happened to them, and what each was decided on."""

@@ -1,0 +1,1 @@
+"""Read model: loans with their schedules, what was repaid of them, and what is in arrears."""

@@ -1,0 +1,476 @@
+"""Many applications at once, whatever rules a country has, and whatever applicants, officers, bureaus and
+clocks do in whatever order: nothing is granted without a score, paid out twice, or forgotten."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from datetime import date, datetime, timedelta
+from typing import get_args
+from uuid import UUID
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+)
+from msgspec.structs import replace
+
+from application.countries import COUNTRIES
+from application.decisions import DECISIONS, Facts, Verdict
+from application.ledger.outcomes import Command
+from application.ledger.steps import ALL_DEADLINES
+from application.processes import credit
+from domain import credit_applications
+from domain.accounts import ChangeAccountStatus
+from domain.credit_applications import (
+    OPEN,
+    STATUSES,
+    Accepted,
+    AcceptOffer,
+    ChangeApplication,
+    ClaimApplication,
+    Claimed,
+    CreditApplication,
+    DecideApplication,
+    Decided,
+    DeclineOffer,
+    Disbursed,
+    DisburseLoan,
+    ExpireOffer,
+    GiveReportUp,
+    MakeOffer,
+    MoveApplication,
+    NoteApplicationDisclosure,
+    Offered,
+    OfferExpired,
+    RecordReport,
+    ReleaseApplication,
+    ReportReceived,
+    ReviewApplication,
+    Reviewed,
+    SubmitApplication,
+    WithdrawApplication,
+    loan_id_of,
+)
+from domain.credit_applications.work import Transitions
+from domain.events import Event
+from domain.refusals import Refusal
+from domain.transfers import Decided as Events
+from tests.support.credit_world import (
+    ACCOUNT,
+    ANOTHERS,
+    COLLEAGUE,
+    ELSEWHERE,
+    OFFICER,
+    OWNER,
+    STRANGER,
+    CreditWorld,
+    asked,
+    other_wishes,
+)
+from tests.support.flow_world import KnownBook
+
+CODES = ("AA", "BB")
+HOURS = {"AA": 0, "BB": 24}
+DOCUMENTS = [UUID(int=n) for n in (871, 872, 873)]
+OWNERS = (OWNER, STRANGER, OFFICER, None)
+OFFICERS = (OFFICER, COLLEAGUE)
+LATER = ("risk_check", "manual_review", "pre_approved", "approved", "rejected")
+A_DAY = timedelta(days=1)
+numbers = st.integers(0, 99)
+amounts = st.sampled_from([1, 50_00, 700_00, 1_000_00, 1_300_00])
+steps = st.integers(0, 7)
+scores = st.sampled_from([None, 0, 1, 2, 3, 4])
+mosts = st.sampled_from([None, None, -1, 0, 1, 600_00, 5_000_00])
+real = st.sampled_from([country.transitions for country in COUNTRIES.values()])
+tables = st.one_of(
+    real,
+    real,
+    st.dictionaries(
+        st.sampled_from(["pending", "risk_check", "manual_review", "pre_approved"]),
+        st.lists(st.sampled_from(LATER), unique=True).map(tuple),
+    ),
+)
+
+
+def careless(facts: Facts, on: date) -> Verdict:
+    """A decision table that nobody has checked: it approves of what it knows nothing about."""
+    score = facts.credit_score
+    most = {1: 0, 2: 600_00}.get(score or 0)
+    decision = DECISIONS[(score or 0) % len(DECISIONS)]
+    return Verdict(decision=decision, reasons=("because",), max_approved_amount=most)
+
+
+class World(CreditWorld):
+    """The log with its process, under rules of the test's own."""
+
+    def __init__(self, rules: dict[str, Transitions], lending: int = 0) -> None:
+        self.rules = rules
+        self.seen = 0
+        self.asked: list[tuple[UUID, UUID]] = []
+        self.deadlines: dict[tuple[UUID, str], datetime] = {}
+        super().__init__(lending=lending)
+
+    def submit(self, command: Command) -> Events:
+        if not isinstance(command, get_args(credit_applications.Command)):
+            return super().submit(command)
+        book = KnownBook(self.states)
+        while missing := {*credit_applications.needs(command, book.get)} - book.known:
+            book.known |= missing
+        if isinstance(command, SubmitApplication):
+            rules: Transitions = {}
+        else:
+            there = book.get(command.application_id)
+            assert isinstance(there, CreditApplication)
+            rules = self.rules[there.country]
+        found = credit_applications.decide(command, book.get, self.now, rules)
+        self.append(found)
+        return found
+
+    def append(self, decided: Iterable[tuple[UUID, Event]]) -> None:
+        for stream_id, event in decided:
+            before = self.states.get(stream_id)
+            super().append([(stream_id, event)])
+            after = self.states[stream_id]
+            if isinstance(after, CreditApplication):
+                assert before is None or isinstance(before, CreditApplication)
+                self._check_step(before, event, after)
+
+    def _check_step(
+        self, before: CreditApplication | None, event: Event, after: CreditApplication
+    ) -> None:
+        if before is None:
+            assert after.status == "pending"
+            return
+        if before.status != after.status:
+            self._check_move(before, after.status)
+        until = before.claimed_until
+        is_claimed = until is not None and self.now < until
+        match event:
+            case Decided():
+                assert before.assessed
+                assert not before.is_waiting
+                assert not is_claimed
+                if after.status in ("approved", "pre_approved"):
+                    assert after.report is not None
+                    assert after.report.report_id == after.report_id
+                    assert after.report.credit_score is not None
+            case Claimed(officer_id=officer_id):
+                assert not is_claimed or before.officer_id == officer_id
+            case Reviewed(officer_id=officer_id):
+                assert not is_claimed or before.officer_id == officer_id
+                assert officer_id != before.owner_id
+                assert str(officer_id) not in (before.submitted.submitted_by, *before.changed_by)
+                assert not (before.is_waiting and after.status == "approved")
+            case Offered(amount=amount):
+                assert before.status == "approved"
+                assert before.offer is None
+                assert 0 < amount <= before.asked.amount_requested
+                assert before.approved_amount is None or amount <= before.approved_amount
+            case Accepted():
+                assert before.offer is not None
+                assert before.attempts or self.now < before.offer.expires_at
+            case OfferExpired():
+                assert before.offer is not None
+                assert self.now >= before.offer.expires_at
+            case Disbursed():
+                assert (before.status, before.offer_status) == ("approved", "accepted")
+
+    def _check_move(self, before: CreditApplication, to: str) -> None:
+        if to == "withdrawn":
+            assert before.status not in ("rejected", "withdrawn")
+            assert before.offer_status in ("", "made", "accepted")
+        else:
+            assert to in self.rules[before.country].get(before.status, ())
+            assert before.status in OPEN or before.status == "pre_approved"
+            assert before.status in OPEN or to not in OPEN
+
+    # What happens by itself.
+    def react(self) -> bool:
+        """The process sees the next event; whether there was one."""
+        if self.seen == len(self.events):
+            return False
+        event = self.events[self.seen]
+        self.seen += 1
+        if event.topic not in PROCESS.topics:
+            return True
+        reaction = PROCESS.react(event)
+        assert reaction is not None
+        if reaction.command is not None:
+            self.as_process(reaction.command)
+        for job in reaction.jobs:
+            ids = job.payload["application_id"], job.payload["report_id"]
+            self.asked.append((UUID(ids[0]), UUID(ids[1])))
+        for name, due in reaction.deadlines.items():
+            over = [
+                one for one in self.deadlines
+                if one[0] == event.stream_id and name in (one[1], ALL_DEADLINES)
+            ]  # fmt: skip
+            for one in over:
+                del self.deadlines[one]
+            if due is not None:
+                self.deadlines[event.stream_id, name] = due
+        return True
+
+    def as_process(self, command: Command) -> None:
+        try:
+            self.submit(command)
+        except Refusal as refusal:
+            if refusal.reason != "nothing_new":
+                raise AssertionError(f"stuck: {command} is refused: {refusal.details}") from refusal
+
+    def pass_time(self, time: timedelta) -> None:
+        """Deadlines that are over by then are noticed."""
+        self.now += time
+        assert PROCESS.on_deadline is not None
+        for (key, name), due in list(self.deadlines.items()):
+            if due <= self.now and self.deadlines.pop((key, name), None) is not None:
+                command = PROCESS.on_deadline(key, name).command
+                assert command is not None
+                self.as_process(command)
+
+    def go_on(self) -> None:
+        while self.react():
+            pass
+
+
+PROCESS = credit.process(careless)
+
+
+class Credit(RuleBasedStateMachine):
+    """Three documents, two countries, two officers, and whoever else has a word in it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.world = World({})
+        self.last_id = 30_000
+
+    def new_id(self) -> UUID:
+        self.last_id += 1
+        return UUID(int=self.last_id)
+
+    def pick(self, number: int) -> CreditApplication:
+        """One of the applications, the latest more often."""
+        every = self.world.applications
+        return every[-1 - number % min(len(every), 4)]
+
+    def try_(self, command: Command) -> bool:
+        try:
+            self.world.submit(command)
+        except Refusal:
+            return False
+        return True
+
+    def on(self, number: int, command: Callable[[UUID], Command]) -> bool:
+        return self.try_(command(self.pick(number).id))
+
+    @initialize(first=tables, second=tables, lending=st.sampled_from([0, 2_500_00]), ahead=steps)
+    def begin(self, first: Transitions, second: Transitions, lending: int, ahead: int) -> None:
+        self.world = World(dict(zip(CODES, (first, second), strict=True)), lending)
+        self.submit(0, 0, 0, 1_000_00, ahead)
+
+    # What applicants do.
+    @rule(document=numbers, country=numbers, owner=numbers, amount=amounts, ahead=steps)
+    def submit(self, document: int, country: int, owner: int, amount: int, ahead: int) -> None:
+        """Somebody asks for credit, and things go well for a while."""
+        code, owner_id = CODES[country % 2], OWNERS[owner % 4]
+        # A document is one of a country: registers are not shared.
+        applicant_id = UUID(int=DOCUMENTS[document % 3].int + 10 * (country % 2))
+        submitted = replace(
+            asked(), country=code, applicant_id=applicant_id, amount_requested=amount,
+            owner_id=owner_id, submitted_by=str(owner_id or COLLEAGUE),
+            account_id=None if owner_id != OWNER else ACCOUNT,
+        )  # fmt: skip
+        self.try_(SubmitApplication(self.new_id(), submitted, self.new_id(), "any", HOURS[code]))
+        self.go_the_straight_way(0, ahead, ahead)
+
+    @rule(number=numbers, document=numbers, amount=amounts, by=numbers)
+    def change(self, number: int, document: int, amount: int, by: int) -> None:
+        there = self.pick(number)
+        shift = 10 * CODES.index(there.country)
+        changed = other_wishes(
+            there.asked, amount_requested=amount, by=str((OWNER, OFFICER)[by % 2]),
+            applicant_id=UUID(int=DOCUMENTS[document % 3].int + shift) if document % 2
+            else there.asked.applicant_id,
+        )  # fmt: skip
+        self.try_(ChangeApplication(there.id, changed, self.new_id(), "any", HOURS[there.country]))
+
+    @rule(number=numbers, sure=st.integers(0, 2))
+    def withdraw(self, number: int, sure: int) -> None:
+        if sure == 2:
+            self.on(number, WithdrawApplication)
+
+    @rule(number=numbers, times=steps, score=scores)
+    def go_the_straight_way(self, number: int, times: int, score: int | None) -> None:
+        """What leads on to money, from wherever an application is."""
+        for _ in range(times):
+            there = self.pick(number)
+            self.try_(next_step(there, score))
+
+    @rule(number=numbers, to=st.sampled_from([None, ACCOUNT, ELSEWHERE, ANOTHERS]))
+    def accept(self, number: int, to: UUID | None) -> None:
+        self.on(number, lambda id_: AcceptOffer(id_, to))
+
+    @rule(number=numbers, sure=st.integers(0, 2))
+    def decline(self, number: int, sure: int) -> None:
+        if sure == 2:
+            self.on(number, DeclineOffer)
+
+    # What the house and others do.
+    @rule(number=numbers, who=st.sampled_from(OFFICERS), hours=st.integers(0, 3))
+    def claim(self, number: int, who: UUID, hours: int) -> None:
+        until = self.world.now + timedelta(hours=hours)
+        self.on(number, lambda id_: ClaimApplication(id_, who, until))
+
+    @rule(number=numbers, who=st.sampled_from(OFFICERS))
+    def release(self, number: int, who: UUID) -> None:
+        self.on(number, lambda id_: ReleaseApplication(id_, who))
+
+    @rule(
+        number=numbers,
+        who=st.sampled_from(OFFICERS),
+        decision=st.sampled_from(["approve", "approve", "reject"]),
+        amount=st.sampled_from([None, None, 0, 1, 900_00, 1_200_00]),
+    )
+    def review(self, number: int, who: UUID, decision: str, amount: int | None) -> None:
+        self.on(number, lambda id_: ReviewApplication(id_, who, decision, "a reason", amount))
+
+    @rule(number=numbers, status=st.sampled_from([*STATUSES, "nowhere"]))
+    def move(self, number: int, status: str) -> None:
+        self.on(number, lambda id_: MoveApplication(id_, status, "a partner"))
+
+    @rule(number=numbers)
+    def disclose(self, number: int) -> None:
+        assert self.on(number, lambda id_: NoteApplicationDisclosure(id_, OFFICER, ("full_name",)))
+
+    @rule(
+        which=st.sampled_from([ACCOUNT, ELSEWHERE, ANOTHERS]),
+        status=st.sampled_from(["active", "active", "frozen", "suspended", "closed"]),
+    )
+    def turn_account(self, which: UUID, status: str) -> None:
+        self.try_(ChangeAccountStatus(which, status))
+
+    @rule(amount=amounts)
+    def fund(self, amount: int) -> None:
+        self.world.pay(self.world.house("lending"), amount)
+
+    # What bureaus answer: late, again, or what they were asked before.
+    @precondition(lambda self: self.world.asked)
+    @rule(number=numbers, score=scores, answers=st.booleans())
+    def hear(self, number: int, score: int | None, answers: bool) -> None:
+        last, every = self.pick(number), self.world.asked
+        id_, report_id = every[-1 - number % min(len(every), 5)]
+        if number % 2 and last.report_id is not None:
+            id_, report_id = last.id, last.report_id
+        if answers:
+            news = self.try_(RecordReport(id_, ReportReceived(report_id, score, 0)))
+            assert not self.try_(RecordReport(id_, ReportReceived(report_id, 4, 0)))
+        else:
+            news = self.try_(GiveReportUp(id_, report_id, "bureau_silent"))
+        assert not self.try_(GiveReportUp(id_, report_id, "bureau_silent")) or not news
+
+    # What the process would do, at the wrong time.
+    @rule(
+        number=numbers,
+        back=st.sampled_from([0, 0, 0, 1, 4]),
+        decision=st.sampled_from([*DECISIONS, "whatever"]),
+        most=mosts,
+    )
+    def decide(self, number: int, back: int, decision: str, most: int | None) -> None:
+        there = self.pick(number)
+        command = DecideApplication(
+            there.id, there.assessed - back, decision, ("because",), max_approved_amount=most
+        )
+        if self.try_(command):
+            assert back == 0
+            assert not self.try_(command)
+
+    @rule(number=numbers, which=st.sampled_from([MakeOffer, ExpireOffer, DisburseLoan]))
+    def hurry(self, number: int, which: Callable[[UUID], Command]) -> None:
+        self.on(number, which)
+
+    # What happens by itself.
+    @rule(times=st.integers(1, 6))
+    def react(self, times: int) -> None:
+        for _ in range(times):
+            self.world.react()
+
+    @rule()
+    def let_it_run(self) -> None:
+        self.world.go_on()
+
+    @rule(time=st.sampled_from([timedelta(minutes=11), timedelta(hours=2), A_DAY, 8 * A_DAY]))
+    def wait(self, time: timedelta) -> None:
+        self.world.pass_time(time)
+
+    # What must be the case after each of them.
+    @invariant()
+    def all_is_well(self) -> None:
+        self.world.check()
+        for there in self.world.applications:
+            if there.status in OPEN:
+                awaits = there.is_waiting or there.assessed or is_for_an_officer(there)
+                assert awaits, "it would wait for ever"
+            if there.loan_id is not None:
+                assert there.loan_id == loan_id_of(there.id)
+
+    def teardown(self) -> None:
+        """Bureaus say nothing more, and all that can happen by itself happens."""
+        world = self.world
+        for _ in range(3):
+            world.go_on()
+            world.pass_time(timedelta(hours=1))
+        world.go_on()
+        self.all_is_well()
+        for there in world.applications:
+            if there.status in OPEN:
+                assert not there.is_waiting
+                assert is_for_an_officer(there)
+            elif there.status == "approved":
+                check_offer(world, there)
+            elif there.status != "pre_approved":
+                assert not [key for key, _ in world.deadlines if key == there.id]
+
+
+def next_step(there: CreditApplication, score: int | None) -> Command:
+    if there.is_waiting and there.report_id is not None:
+        return RecordReport(there.id, ReportReceived(there.report_id, score, 0))
+    if there.assessed:
+        return DecideApplication(there.id, there.assessed, "approve", ("because",))
+    if there.status != "approved":
+        who = OFFICER if there.submitted.submitted_by == str(COLLEAGUE) else COLLEAGUE
+        return ReviewApplication(there.id, who, "approve")
+    match there.offer_status:
+        case "":
+            return MakeOffer(there.id)
+        case "made":
+            return AcceptOffer(there.id, ACCOUNT if there.owner_id == OWNER else ANOTHERS)
+        case _:
+            return DisburseLoan(there.id)
+
+
+def is_for_an_officer(there: CreditApplication) -> bool:
+    return there.status == "manual_review" or there.is_referred
+
+
+def check_offer(world: World, there: CreditApplication) -> None:
+    """What was approved is on its way to money, or has come to an end."""
+    waits_for = {name for key, name in world.deadlines if key == there.id}
+    match there.offer_status:
+        case "":
+            assert there.approved_amount is not None
+            assert there.approved_amount <= 0
+        case "made":
+            assert "offer" in waits_for
+        case "accepted":
+            assert "disburse" in waits_for or there.attempts >= 24
+        case _:
+            assert not waits_for
+
+
+TestCredit = Credit.TestCase
+TestCredit.settings = settings(max_examples=60, stateful_step_count=40)
