@@ -18,6 +18,7 @@ from application.people.registering import registration
 from application.people.vault import Vault
 from domain.accounts import OpenAccount
 from domain.funds import OpenFund
+from domain.loans import FundLending
 from domain.provenance import Provenance
 from domain.refusals import Refusal
 from domain.transfers import PostTransfer
@@ -60,6 +61,9 @@ USERS = (
     ),
     SampleUser(_user_id(0xA7), "admin@fintech.com", "Finn Teck", "admin-password-123!", "admin"),
     SampleUser(_user_id(0xA8), "viewer@fintech.com", "Vera Weir", "viewer-password-123!", "user"),
+    SampleUser(
+        _user_id(0xA9), "officer@example.com", "Olga Feld", "officer-password-123!", "officer"
+    ),
 )
 _ALICE, _BOB = USERS[0].id, USERS[1].id
 
@@ -89,6 +93,7 @@ _COMMANDS = (
     PostTransfer(uuid5(CASH, "bob"), CASH, BOB, 250_00, "EUR", description="First deposit"),
     OpenAccount(_FUND_ACCOUNT, "Harbour Fund", "fund", "EUR"),
     OpenFund(FUND, "Harbour Fund", "EUR", _FUND_ACCOUNT, 50_00, 10_000_00, 100),
+    FundLending(uuid5(CASH, "lending"), CASH, 1_000_000_00, "EUR"),
 )
 
 

@@ -15,6 +15,7 @@ from rich.text import Text
 from api.bench import (
     bulk,
     cold,
+    credit,
     flows,
     freshness,
     jobs,
@@ -64,6 +65,14 @@ _GROUPS = (
         "flows",
         ("flows_vs_calls", "flows_per_s", "step_p50_ms", "step_p99_ms"),
         flows.measure,
+    ),
+    _Group(
+        "credit",
+        (
+            "applications_vs_calls", "applications_per_s", "submit_p95_ms", "submit_p99_ms",
+            "decision_p99_ms",
+        ),
+        credit.measure,
     ),
     _Group(
         "rebuilds",

@@ -50,6 +50,13 @@ SPECS = (
     Spec("flows_per_s", "flows/s", "investments, from request to completion, asked for at once"),
     Spec("step_p50_ms", "ms", "event of a flow to what follows in the log, median"),
     Spec("step_p99_ms", "ms", "event of a flow to what follows in the log, 99th percentile"),
+    Spec("applications_vs_calls", "ratio", "an application's call of a bureau, against bare calls"),
+    Spec(
+        "applications_per_s", "applications/s", "credit, from request to decision, 10,000 at once"
+    ),
+    Spec("submit_p95_ms", "ms", "POST /api/applications at 20/s, 95th percentile", 100, 25),
+    Spec("submit_p99_ms", "ms", "POST /api/applications at 20/s, 99th percentile"),
+    Spec("decision_p99_ms", "ms", "application to decision at 20/s, 99th percentile", 2_000, 250),
     Spec("jobs_vs_dramatiq", "ratio", "jobs that do nothing, against bare dramatiq in memory"),
     Spec("jobs_per_s", "jobs/s", "jobs kept in Postgres that do nothing"),
     Spec("dramatiq_per_s", "messages/s", "bare dramatiq on the same broker"),

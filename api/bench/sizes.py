@@ -40,6 +40,10 @@ class Sizes:
     paced_flows: int
     jobs: int
     """Jobs of a round; hundreds."""
+    application_rounds: int
+    applications: int
+    """Applications for credit that are made at once."""
+    paced_applications: int
 
 
 FULL = Sizes(
@@ -58,21 +62,27 @@ FULL = Sizes(
     flows=500,
     paced_flows=100,
     jobs=2_000,
+    application_rounds=1,
+    applications=10_000,
+    paced_applications=200,
 )
 QUICK = Sizes(
     rounds=2,
-    round_transfers=10_000,
-    library_transfers=60,
-    http_s=0.4,
-    log_events=40_000,
+    round_transfers=2_000,
+    library_transfers=30,
+    http_s=0.2,
+    log_events=20_000,
     rebuilds=1,
-    past_questions=100,
-    visible_s=3.0,
+    past_questions=30,
+    visible_s=1.0,
     least_pace=0.1,
-    hot_entries=100_000,
+    hot_entries=20_000,
     cold_loads=5,
     flow_rounds=1,
     flows=10,
     paced_flows=5,
-    jobs=200,
+    jobs=100,
+    application_rounds=1,
+    applications=20,
+    paced_applications=10,
 )

@@ -13,7 +13,7 @@ from psycopg import AsyncConnection
 from api import views
 from api.as_of import at_most_one, known_end, position_then
 from api.callers import Caller, caller_of
-from api.freshness import Fresh, be_fresh, be_whole, gaps
+from api.freshness import Fresh, be_fresh, be_whole, find, gaps
 from api.ids import id_for
 from api.models import (
     AccountIn,
@@ -75,8 +75,8 @@ VERBS: dict[str, tuple[str, tuple[str, ...]]] = {
     responses={201: TAGGED, **problems(400, 422)},
 )
 async def open_account(request: Request, body: AccountIn, state: Running) -> Response:
-    """Open an account. Internal types (clearing, fee, suspense, cash) have no floor; the others stay
-    at or above zero, credit and loan accounts at or above their credit limit."""
+    """Open an account. Internal types (clearing, fee, suspense, cash, loans, interest) have no floor; the
+    others stay at or above zero, credit and loan accounts at or above their credit limit."""
     command = body.command(id_for(body.id, caller_of(request).owner_id))
     return await create(request, state, _within_reach(command, caller_of(request)))
 
@@ -172,9 +172,8 @@ async def get_account(
 ) -> Response:
     """One account with its balance, what is held of it, and what is available."""
     await be_fresh(state, "balances", reading.min_position)
-    async with state.pool.connection() as conn:
-        row = await _account(conn, account_id, caller_of(request))
-        await be_whole(state, "balances", key=account_id)
+    row = await _account(state, account_id, caller_of(request))
+    await be_whole(state, "balances", key=account_id)
     return tagged_response(views.account_row(row), row.version, if_none_match)
 
 
@@ -196,14 +195,14 @@ async def get_balance(
     at_most_one(at=when.at, position=when.position, effective_at=when.effective_at)
     await be_fresh(state, "balances", when.min_position)
     caller = caller_of(request)
-    async with state.pool.connection() as conn:
-        if when.at is None and when.position is None and when.effective_at is None:
-            row = await _account(conn, account_id, caller)
-            await be_whole(state, "balances", key=account_id)
-            body = _balance(row, row.position)
-        else:
-            if caller.owner_id is not None:
-                await _account(conn, account_id, caller)
+    if when.at is None and when.position is None and when.effective_at is None:
+        row = await _account(state, account_id, caller)
+        await be_whole(state, "balances", key=account_id)
+        body = _balance(row, row.position)
+    else:
+        if caller.owner_id is not None:
+            await _account(state, account_id, caller)
+        async with state.pool.connection() as conn:
             body = await _balance_then(state, conn, account_id, when)
     body["as_of"] = {n: getattr(when, n) for n in ("position", "at", "effective_at")}
     return json_response(body)
@@ -297,14 +296,15 @@ async def list_entries(
     await be_fresh(state, "balances", filters.min_position)
     await be_fresh(state, "entries", filters.min_position)
     caller = caller_of(request)
+    is_past = filters.at is not None or filters.position is not None
+    if not is_past or caller.owner_id is not None:
+        account = await _account(state, account_id, caller)
     async with state.pool.connection() as conn:
-        if filters.at is None and filters.position is None:
-            currency = (await _account(conn, account_id, caller)).currency
+        if not is_past:
+            currency = account.currency
             await be_whole(state, "entries", key=account_id)
             await be_whole(state, "balances", key=account_id)
         else:
-            if caller.owner_id is not None:
-                await _account(conn, account_id, caller)
             then = await position_then(conn, filters.position, filters.at)
             currency = (await _account_then(conn, account_id, then)).currency
             await be_fresh(state, "entries", then)
@@ -328,9 +328,9 @@ async def list_entries(
     return json_response(page(found, lambda row: views.entry_row(row, currency)))
 
 
-async def _account(conn: AsyncConnection[Any], account_id: UUID, caller: Caller) -> AccountRow:
+async def _account(state: State, account_id: UUID, caller: Caller) -> AccountRow:
     """The account; one out of the caller's reach is as if it were not there."""
-    row = await queries.account(conn, account_id)
+    row = await find(state, "balances", lambda conn: queries.account(conn, account_id))
     if row is None or not caller.sees(row.owner_id):
         raise ProblemError("account_not_found", account_id=account_id)
     return row

@@ -21,12 +21,13 @@ from api.people_responses import (
     UserOut,
     ValidOut,
 )
-from api.people_views import own_user, private_response
+from api.people_views import own_user
 from api.problems import ProblemError
 from api.responses import problems
 from api.state import Running, State
 from api.strict_json import StrictRoute
 from api.views import Json
+from api.writing import private_response
 from application.identity import sessions
 from application.identity.access import role_and_status
 from application.identity.errors import TokenError

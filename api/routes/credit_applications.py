@@ -107,10 +107,11 @@ async def follow_applications(
     """Each application that changes, as it is then, as an event `application`: of all, or for customers
     of their own.
 
-    Begins after `Last-Event-ID` (which browsers send by themselves), else now. Ends with what the caller
-    came with.
+    Begins after `Last-Event-ID` (which browsers send by themselves), else with what the list does not show
+    yet: whoever asks for the list then misses nothing. Ends with what the caller came with.
     """
-    position = state.freshness.head if after is None else after
+    shown = state.freshness.position(credit_reading.MODEL) or state.freshness.head
+    position = shown if after is None else after
     owner_id = caller_of(request).owner_id
     events = (
         follow_all(request, state, position)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import resource
 import shutil
 import time
@@ -46,15 +47,18 @@ async def live(state: Running) -> Response:
 @router.get("/api/health/ready", response_model=HealthOut, responses={503: {"model": HealthOut}})
 @router.get("/ready", response_model=HealthOut, include_in_schema=False)
 async def ready(state: Running) -> Response:
-    """The database answers, so requests can be served; 503 names what is missing."""
-    checks = {"database": await _database(state), "write_queue": _write_queue(state)}
-    return _of(state, checks)
+    """The database answers, so requests can be served; 503 names what is missing.
+
+    How the decision tables are is shown too. Without one requests can be served: an officer decides then.
+    """
+    needed = {"database": await _database(state), "write_queue": _write_queue(state)}
+    return _of(state, needed, {"rules": await _rules(state)})
 
 
 @router.get("/api/health/detailed", response_model=HealthOut, responses={503: {"model": HealthOut}})
 async def detailed(state: Running) -> Response:
-    """Database, write queue, read models, processes, jobs, services outside, memory and disk, each with
-    its figures."""
+    """Database, write queue, read models, processes, jobs, services outside, decision tables, memory and
+    disk, each with its figures."""
     checks = {
         "database": await _database(state),
         "write_queue": _write_queue(state),
@@ -62,15 +66,22 @@ async def detailed(state: Running) -> Response:
         "processes": await _asked(state, _processes),
         "jobs": await _asked(state, _jobs),
         "services": await _asked(state, _services),
+        "rules": await _rules(state),
         "memory": _memory(),
         "disk": _disk(state),
     }
     return _of(state, checks)
 
 
-def _of(state: State, checks: dict[str, dict[str, Any]]) -> Response:
-    good = all(check["status"] == "ok" for check in checks.values())
-    return _answer(state, "ok" if good else "degraded", checks, 200 if good else 503)
+Checks = dict[str, dict[str, Any]]
+
+
+def _of(state: State, needed: Checks, others: Checks | None = None) -> Response:
+    """503 when one that is needed is not as it should be."""
+    good = all(check["status"] == "ok" for check in needed.values())
+    checks = needed | (others or {})
+    status = "ok" if all(check["status"] == "ok" for check in checks.values()) else "degraded"
+    return _answer(state, status, checks, 200 if good else 503)
 
 
 def _answer(state: State, status: str, checks: dict[str, Any] | None, code: int) -> Response:
@@ -153,6 +164,13 @@ async def _services(conn: AsyncConnection[Any]) -> dict[str, Any]:
     good = all(one.state != "open" for one in ours)
     told = {one.service: msgspec.to_builtins(one) for one in ours}
     return {"status": "ok" if good else "failed", "services": told}
+
+
+async def _rules(state: State) -> dict[str, Any]:
+    """Whether each country's tables can be asked: a made-up application is decided."""
+    found = await asyncio.to_thread(state.decisions.health)
+    good = all(told == "ok" for told in found.values())
+    return {"status": "ok" if good else "failed", "countries": found}
 
 
 def _memory() -> dict[str, Any]:

@@ -13,13 +13,13 @@ from api.callers import caller_of
 from api.people_changes import known_here, prepared_profile
 from api.people_models import PasswordChangeIn, ProfileIn, agreed_password
 from api.people_responses import PRIVATE, PRIVATE_TAGGED, UserOut
-from api.people_views import NO_STORE, in_clear, own_user, private_response
+from api.people_views import NO_STORE, in_clear, own_user
 from api.preconditions import ExpectedVersions, etag, refuse_if_match
 from api.problems import ProblemError
 from api.responses import problems
 from api.state import Running, State
 from api.strict_json import StrictRoute
-from api.writing import change
+from api.writing import change, private_response
 from application.people.credentials import login_by_id, password_change
 from application.people.vault import Login
 

@@ -14,12 +14,12 @@ from api.ids import new_id
 from api.mailing import VERIFY_EMAIL, link_for
 from api.people_models import LinkIn, RegistrationIn, agreed_password
 from api.people_responses import PRIVATE, MailQueuedOut, UserOut, VerifiedOut
-from api.people_views import NO_STORE, in_clear, private_response, user_now
+from api.people_views import NO_STORE, in_clear, user_now
 from api.problems import ProblemError
 from api.responses import TAGGED, problems
 from api.state import Running, State, correlation_of
 from api.strict_json import StrictRoute
-from api.writing import Author, create
+from api.writing import Author, create, private_response
 from application.ledger import Refused, Submission
 from application.people import registering
 from domain.provenance import Provenance

@@ -15,11 +15,10 @@ from api.freshness import Fresh, be_fresh, gaps
 from api.models import Cursor, EndMoment, In, Limit, Moment, Text, enum, one_of
 from api.paging import complete, decode_cursor, page
 from api.people_responses import PRIVATE
-from api.people_views import private_response
 from api.problems import CATALOGUE
 from api.responses import problems
 from api.state import Running
-from api.writing import json_response
+from api.writing import json_response, private_response
 from application.noticing import field_place
 from application.privacy.opening import open_text
 from application.privacy.sealing import SEALED, SealBrokenError, is_sealed

@@ -12,12 +12,12 @@ from fastapi import APIRouter, Query, Request, Response
 from psycopg import AsyncConnection
 from pydantic import ValidationError
 
-from api import errors, views
+from api import views
 from api.approval_responses import ASKED
 from api.approving import Alone, ask, needs_second_person
 from api.as_of import before_start, position_then
 from api.callers import Caller, caller_of
-from api.freshness import Fresh, be_fresh, be_whole, gaps
+from api.freshness import Fresh, be_fresh, be_whole, find, gaps
 from api.ids import id_for, new_id
 from api.models import (
     AmountIn,
@@ -36,7 +36,7 @@ from api.models import (
 )
 from api.paging import decode_cursor, page
 from api.preconditions import ExpectedVersions, IfNoneMatch
-from api.problems import ProblemError, explain, shown
+from api.problems import ProblemError, explain, of_validation, shown
 from api.responses import (
     NOT_MODIFIED,
     TAGGED,
@@ -95,7 +95,7 @@ async def post_batch(request: Request, body: BatchIn, state: Running) -> Respons
             alone.add(command)
             commands.append(command)
         except ValidationError as error:
-            reason, details = errors.of_validation(error.errors())
+            reason, details = of_validation(error.errors())
             bad[index] = _refused_item(item, reason, details)
         except ProblemError as error:
             bad[index] = _refused_item(item, error.reason, error.details)
@@ -260,19 +260,23 @@ async def get_transfer(
     await be_fresh(state, "entries", when.min_position)
     is_past = when.at is not None or when.position is not None
     caller = caller_of(request)
+    found = await find(state, "transfers", lambda conn: _in_reach(conn, caller, transfer_id))
+    if found is None and caller.owner_id is not None:
+        raise ProblemError("transfer_not_found", transfer_id=transfer_id)
     async with state.pool.connection() as conn:
-        row, shown = await _in_reach(conn, caller, transfer_id)
         if is_past:
             then = await position_then(conn, when.position, when.at)
             await be_fresh(state, "transfers", then)
-            row, shown = await _in_reach(conn, caller, transfer_id)
+            found = await _in_reach(conn, caller, transfer_id)
         await be_whole(state, "transfers", key=transfer_id, to=then if is_past else None)
-        if row is None:
+        if found is None:
             raise ProblemError("transfer_not_found", transfer_id=transfer_id)
+        row, shown = found
         if is_past:
-            row = await past.as_of(conn, row, then)
-            if row is None:
+            past_row = await past.as_of(conn, row, then)
+            if past_row is None:
                 raise await before_start(conn, transfer_id)
+            row = past_row
         entries = await _entries(state, conn, row, shown)
         version = await queries.version_of(conn, row)
     shown_row = views.transfer_row(row, is_payer=row.source_id in shown)
@@ -287,19 +291,17 @@ async def get_transfer(
 
 async def _in_reach(
     conn: AsyncConnection[Any], caller: Caller, transfer_id: UUID
-) -> tuple[queries.TransferRow | None, set[UUID]]:
-    """A transfer, and those of its two accounts that the caller may look into.
-
-    Raises `transfer_not_found` when the caller may look into certain ones only, and into none of these.
-    """
+) -> tuple[queries.TransferRow, set[UUID]] | None:
+    """A transfer, and those of its two accounts that the caller may look into; None when there are
+    none."""
     row = await queries.transfer(conn, transfer_id)
-    shown = set() if row is None else {row.source_id, row.destination_id}
+    if row is None:
+        return None
+    shown = {row.source_id, row.destination_id}
     if caller.owner_id is not None:
-        found = await owners(conn, shown) if shown else {}
+        found = await owners(conn, shown)
         shown = {id_ for id_, owner_id in found.items() if caller.sees(owner_id)}
-        if not shown:
-            raise ProblemError("transfer_not_found", transfer_id=transfer_id)
-    return row, shown
+    return (row, shown) if shown else None
 
 
 async def _entries(

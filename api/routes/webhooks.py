@@ -13,7 +13,6 @@ from api.models import Id, ReasonIn
 from api.pages import decode_place, encode_place
 from api.paging import decode_cursor, encode_cursor
 from api.people_responses import PRIVATE
-from api.people_views import private_response
 from api.problems import ProblemError
 from api.responses import problems
 from api.state import Running, State, correlation_of
@@ -39,7 +38,7 @@ from api.webhook_responses import (
     ReplayedOut,
 )
 from api.webhook_views import cut, delivery, delivery_in_detail, endpoint
-from api.writing import json_response, refuse_idempotency_key
+from api.writing import json_response, private_response, refuse_idempotency_key
 from application.webhooks import deliveries, endpoints
 from application.webhooks.deliveries import Delivery, ReplayUnderWayError, Wanted
 from application.webhooks.endpoints import MAX_ENDPOINTS, Endpoint, TooManyEndpointsError

@@ -112,7 +112,9 @@ async def receive_webhook(request: Request, provider: str, state: Running) -> Re
     except MessageError as error:
         raise ProblemError(error.reason, fields=error.fields) from None
     if taken.outcome not in (ACCEPTED, NOTHING_NEW, IGNORED):
-        raise ProblemError(taken.outcome if taken.outcome in CATALOGUE else "invalid_request")
+        if taken.outcome not in CATALOGUE:
+            raise ProblemError("invalid_request")
+        raise ProblemError(taken.outcome, **taken.details)
     return json_response({"message_id": taken.message_id, "outcome": taken.outcome})
 
 

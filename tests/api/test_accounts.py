@@ -12,7 +12,7 @@ from tests.support.serving import client_of
 
 TYPES = (
     "checking", "savings", "credit", "investment", "merchant", "loan", "fund",
-    "clearing", "fee", "suspense", "cash",
+    "clearing", "fee", "suspense", "cash", "lending", "loans", "interest",
 )  # fmt: skip
 
 
@@ -20,7 +20,7 @@ TYPES = (
 def test_each_type_opens_active_and_empty(bank: Bank, type_: str) -> None:
     account = bank.account(bank.open(type_, "JPY"))
     assert (account["status"], account["balance"], account["held"]) == ("active", "0", "0")
-    internal = type_ in ("clearing", "fee", "suspense", "cash")
+    internal = type_ in ("clearing", "fee", "suspense", "cash", "loans", "interest")
     assert account["available"] == (None if internal else "0")
 
 

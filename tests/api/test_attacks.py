@@ -144,6 +144,9 @@ def test_what_can_be_shown_is_kept_as_it_is(text: str, bank: Bank, admin: httpx2
 TOO_LONG = {
     "name": "invalid_name_format",
     "full_name": "invalid_name_format",
+    "applicant_name": "invalid_name_format",
+    "first_name": "invalid_name_format",
+    "last_name": "invalid_name_format",
     "email": "invalid_email_format",
     "description": "invalid_text",
     "reference": "invalid_text",
@@ -209,10 +212,14 @@ FOREIGN: Json = {
     "password_hash": "x", "__proto__": {"role": "admin"}, "constructor": 1,
 }  # fmt: skip
 """Members that some bodies have, and others must not."""
+OLDER = {"PrequalificationIn"}
+"""Bodies of the older API, where what is not known does nothing: `test_prequalifications.py` looks at it."""
 KINDS = {route: kind_of(operation) for route, operation in operations(DESCRIPTION).items()}
 
 
-@pytest.mark.parametrize("route", sorted(route for route, kind in KINDS.items() if kind))
+@pytest.mark.parametrize(
+    "route", sorted(route for route, kind in KINDS.items() if kind and kind not in OLDER)
+)
 def test_nobody_says_more_than_he_is_asked(
     route: str, admin: httpx2.Client, api_database: Database
 ) -> None:
@@ -232,6 +239,7 @@ TAKEN = {
     ("AccountIn", "id"), ("AccountIn", "owner_id"), ("TransferIn", "id"), ("UserIn", "id"),
     ("RegistrationIn", "role"), ("UserIn", "role"), ("RetryIn", "key"), ("UserChangeIn", "role"),
     ("UserChangeIn", "status"), ("FundIn", "id"), ("InvestmentIn", "id"), ("BankTransferIn", "id"),
+    ("ApplicationIn", "id"), ("FundingIn", "id"), ("RepaymentIn", "id"),
 }  # fmt: skip
 """Members that are meant to be there; what others may do with them is in the tests of their routes."""
 

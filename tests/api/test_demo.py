@@ -7,7 +7,7 @@ from uuid import uuid4
 
 import pytest
 
-from api import demo, wiring
+from api import databases, demo
 from api.cli.serving import is_for_looking_around
 from api.secrets import master_keys
 from application.ledger import Ledger
@@ -36,7 +36,7 @@ def fill(ledger: Ledger, database: Database) -> None:
 
 def add_users(ledger: Ledger, database: Database) -> None:
     vault = Vault.open(database.url, master_keys(settings()))
-    demo.add_users(ledger, database.url, vault, wiring.make_hasher(settings()))
+    demo.add_users(ledger, database.url, vault, databases.make_hasher(settings()))
 
 
 def users(database: Database) -> list[object]:

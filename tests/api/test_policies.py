@@ -17,7 +17,7 @@ from domain.policies import RULES
 from tests.api.conftest import problem_of
 from tests.support.people import bearer, settings
 
-ROLES = ("user", "support", "admin", "auditor", "operator")
+ROLES = ("user", "support", "admin", "auditor", "operator", "officer")
 ALL = " ".join(ROLES)
 PUBLIC = "with or without a token"
 
@@ -63,6 +63,40 @@ TABLE = {
     "GET /api/withdrawals/{withdrawal_id}": "user support admin auditor",
     "GET /api/withdrawals/{withdrawal_id}/stream": "user support admin auditor",
     "POST /api/withdrawals/{withdrawal_id}/cancel": "user admin",
+    "GET /api/countries": ALL,
+    "GET /api/countries/{code}": ALL,
+    "POST /api/applications": "user admin officer",
+    "GET /api/applications": "user support admin auditor officer",
+    "GET /api/applications/stream": "user support admin auditor officer",
+    "GET /api/applications/queue": "admin officer",
+    "GET /api/applications/stats": "admin auditor officer",
+    "GET /api/applications/{application_id}": "user support admin auditor officer",
+    "GET /api/applications/{application_id}/status": "user support admin auditor officer",
+    "GET /api/applications/{application_id}/stream": "user support admin auditor officer",
+    "PUT /api/applications/{application_id}": "user admin officer",
+    "DELETE /api/applications/{application_id}": "user admin officer",
+    "POST /api/applications/{application_id}/withdraw": "user admin officer",
+    "POST /api/applications/{application_id}/accept": "user admin officer",
+    "POST /api/applications/{application_id}/decline": "user admin officer",
+    "POST /api/applications/{application_id}/claim": "admin officer",
+    "POST /api/applications/{application_id}/release": "admin officer",
+    "POST /api/applications/{application_id}/approve": "admin officer",
+    "POST /api/applications/{application_id}/reject": "admin officer",
+    "POST /api/applications/{application_id}/disclose": "admin auditor officer",
+    "GET /api/loans": "user support admin auditor officer",
+    "POST /api/loans/funding": "admin",
+    "GET /api/loans/funding": "admin auditor officer",
+    "GET /api/loans/{loan_id}": "user support admin auditor officer",
+    "GET /api/loans/{loan_id}/schedule": "user support admin auditor officer",
+    "GET /api/loans/{loan_id}/repayments": "user support admin auditor officer",
+    "POST /api/loans/{loan_id}/repayments": "user admin",
+    "GET /api/loans/{loan_id}/repayments/{repayment_id}": "user support admin auditor officer",
+    "GET /api/loans/{loan_id}/stream": "user support admin auditor officer",
+    "GET /api/decisions": "admin auditor officer",
+    "POST /api/decisions/dry-run": "admin auditor officer",
+    "POST /api/decisions/replay": "admin auditor officer",
+    "POST /applications": "user admin officer",
+    "GET /applications/{application_id}/status": "user support admin auditor officer",
     "GET /api/stream": "user support admin auditor",
     "POST /api/reconciliations": "admin operator",
     "GET /api/reconciliations": "admin auditor operator",
@@ -88,7 +122,7 @@ TABLE = {
     "GET /api/profile": ALL,
     "PUT /api/profile": ALL,
     "PUT /api/profile/password": ALL,
-    "POST /api/api-keys": "user support admin operator",
+    "POST /api/api-keys": "user support admin operator officer",
     "GET /api/api-keys": ALL,
     "GET /api/api-keys/{key_id}": ALL,
     "DELETE /api/api-keys/{key_id}": ALL,
@@ -132,6 +166,9 @@ TABLE = {
     "POST /api/webhooks/incoming/{provider}": PUBLIC,
     "GET /api/cache": "admin auditor operator",
     "DELETE /api/cache": "admin operator",
+    "GET /console": PUBLIC,
+    "GET /console/assets/{version}/{name}": PUBLIC,
+    "GET /console/{page}": PUBLIC,
     "GET /api/projections": "admin auditor operator",
     "GET /api/projections/stream": "admin auditor operator",
     "GET /api/projections/{name}": "admin auditor operator",
@@ -174,6 +211,7 @@ IN_PATHS = {
     "category": "validation",
     "position": "1",
     "role": "support",
+    "code": "MX",
     "correlation_id": "a-correlation",
 }
 """What is no id."""

@@ -8,10 +8,9 @@ from typing import Annotated
 import pytest
 from pydantic import BaseModel, BeforeValidator, ValidationError
 
-from api.errors import of_validation
 from api.models import problem as mistake
 from api.problem_catalogue import CATALOGUE, ERROR_TYPES, Problem
-from api.problems import explain
+from api.problems import explain, of_validation
 from tests.api.conftest import problem_of
 from tests.support.edges import edge_of
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Generator, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from typing import Any
 
@@ -12,8 +13,10 @@ import pytest
 
 from tests.api.conftest import Bank, problem_of
 from tests.conftest import Database
-from tests.projections.running import NAMES
+from tests.projections.running import NAMES, running
+from tests.support.processes import PATIENCE_S
 from tests.support.serving import client_of, serving
+from tests.support.staff import make
 
 
 def test_a_read_waits_until_it_is_as_fresh_as_asked(bank: Bank) -> None:
@@ -23,6 +26,30 @@ def test_a_read_waits_until_it_is_as_fresh_as_asked(bank: Bank) -> None:
         read = bank.account(alice, done["position"])
         assert read["balance"] == done["source"]["balance"]
         assert bank.get(f"/api/transfers/{done['id']}", min_position=done["position"])["entries"]
+
+
+def test_what_was_just_made_is_there_for_who_asks_at_once(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody has to know of positions to follow the address that a request was answered with."""
+    monkeypatch.setattr("api.freshness.WAIT_S", PATIENCE_S)
+    with (
+        serving(database.url, projecting=False) as url,
+        client_of(url) as client,
+        ThreadPoolExecutor() as threads,
+    ):
+        bank = Bank(client)
+        cash, account, user = bank.open("cash"), bank.open(), make(client)["id"]
+        transfer = bank.move(cash, account, "1.00").json()["id"]
+        paths = [
+            *(f"/api/accounts/{account}{what}" for what in ("", "/balance", "/entries")),
+            f"/api/transfers/{transfer}",
+            f"/api/users/{user}",
+        ]
+        asked = {path: threads.submit(client.get, path) for path in paths}
+        with running(database.url):
+            found = {path: answer.result().status_code for path, answer in asked.items()}
+    assert found == dict.fromkeys(paths, 200)
 
 
 def test_a_position_that_does_not_come_is_answered_after_two_seconds(bank: Bank) -> None:

@@ -8,13 +8,14 @@ import psycopg
 import pytest
 from pydantic import ValidationError
 
+from api.databases import public_only
 from api.settings import Settings, SettingsError, env_file, load_settings
-from api.wiring import public_only
 from tests.conftest import Database
 
 SECRET_NAMES = {
     "DATABASE_URL", "DATABASE_ADMIN_URL", "REDIS_URL", "SMTP_URL", "JWT_SECRET", "JWT_SECRETS_OLD",
-    "ENCRYPTION_KEY", "ENCRYPTION_KEYS_OLD", "BANK_WEBHOOK_SECRET", "BANK_TOKEN",
+    "ENCRYPTION_KEY", "ENCRYPTION_KEYS_OLD", "BANK_WEBHOOK_SECRET", "BANK_TOKEN", "BUREAU_WEBHOOK_SECRET",
+    "BUREAU_TOKEN", "DECISIONS_WEBHOOK_SECRET",
 }  # fmt: skip
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from api.secrets import new_jwt_secret
 from api.settings import Settings, SettingsError
-from api.starting import check, check_for_production, require_fit, require_fit_bank, warnings
+from api.starting import check, check_for_production, require_fit, require_fit_services, warnings
 from application.privacy.master_keys import generate
 from tests.api.cli.conftest import CommandLine
 from tests.support.processes import ROOT, Daybook
@@ -90,6 +90,8 @@ def example(name: str) -> str:
         ),
         ("BANK_WEBHOOK_SECRET", f"{SIGNING},whsec_{key(bytes(32))}", "secret 2: it was not"),
         ("BANK_WEBHOOK_SECRET", SIGNING, None),
+        ("BUREAU_WEBHOOK_SECRET", "whsec_" + key(bytes(32)), "is taken for the bureau"),
+        ("DECISIONS_WEBHOOK_SECRET", "whsec_" + key(bytes(32)), "the partner who decides"),
         ("DATABASE_URL", DATABASE.format("postgres"), "everybody tries first"),
         ("DATABASE_URL", DATABASE.format("Daybook"), "everybody tries first"),
         ("DATABASE_URL", DATABASE.format("change_me"), "everybody tries first"),
@@ -200,17 +202,20 @@ BANK = {
         ({"BANK_WEBHOOK_SECRET": None}, "BANK_WEBHOOK_SECRET"),
     ],
 )
-def test_production_asks_only_a_bank_that_is_proven(
-    changed: dict[str, Any], named: str | None
+@pytest.mark.parametrize("service", ["BANK", "BUREAU"])
+def test_production_asks_only_services_that_are_proven(
+    service: str, changed: dict[str, Any], named: str | None
 ) -> None:
-    production = fit(**BANK | changed)
+    given = BANK | changed
+    production = fit(**{name.replace("BANK", service): value for name, value in given.items()})
+    named = named and named.replace("BANK", service)
     found = check_for_production(production)
     assert [each.partition(":")[0] for each in found] == ([] if named is None else [named])
     if named is None:
-        require_fit_bank(production)
+        require_fit_services(production)
     else:
         with pytest.raises(SettingsError, match=named):
-            require_fit_bank(production)
+            require_fit_services(production)
 
 
 def test_a_worker_does_not_start_with_another_bank() -> None:

@@ -24,6 +24,8 @@ from domain.provenance import Provenance
 from tests.api.conftest import Bank, Json, problem_of
 from tests.conftest import Database
 from tests.support.bank import sandbox_bank
+from tests.support.bureau import SECRET as BUREAU_SECRET
+from tests.support.bureau import sandbox_bureau
 from tests.support.people import bearer
 from tests.support.serving import client_of, serving
 from tests.support.waiting import until
@@ -34,7 +36,11 @@ _numbers = count(1)
 
 @pytest.fixture(scope="module")
 def base_url(api_database: Database) -> Iterator[str]:
-    with serving(api_database.url, BANK_WEBHOOK_SECRET=f"{SECRET},{OLD}") as url:
+    with serving(
+        api_database.url,
+        BANK_WEBHOOK_SECRET=f"{SECRET},{OLD}",
+        BUREAU_WEBHOOK_SECRET=BUREAU_SECRET,
+    ) as url:
         yield url
 
 
@@ -126,6 +132,7 @@ def test_what_a_bank_tells_is_in_the_log(
         "type": "movement.completed",
         "subject": str(movement_id),
         "outcome": "accepted",
+        "details": {},
     }
     with api_database.connect() as conn:
         metadata = conn.execute(
@@ -356,6 +363,74 @@ def test_a_sandbox_bank_is_understood(
             headers={"Idempotency-Key": str(movement_id)},
         ).raise_for_status()  # fmt: skip
         until(lambda: state_of(api_database, movement_id).status == "completed")
+
+
+def ready(report_id: object, application_id: object) -> Json:
+    """What a credit bureau says when a report is there."""
+    data = {"report_id": report_id, "application_id": application_id, "report": {"name": "Jo"}}
+    return {"type": "report.ready", "timestamp": "2026-03-01T12:00:00Z", "data": data}
+
+
+def looks(database: Database, application_id: UUID) -> list[tuple[str, Json]]:
+    """The jobs that fetch reports for an application."""
+    with database.connect() as conn:
+        return conn.execute(
+            "SELECT queue, payload FROM jobs WHERE kind = 'bureau.look'"
+            " AND payload ->> 'application_id' = %s",
+            (str(application_id),),
+        ).fetchall()
+
+
+def test_a_report_that_is_ready_is_fetched_once_and_not_taken_from_the_message(
+    told: httpx2.Client, client: httpx2.Client, api_database: Database
+) -> None:
+    report_id, application_id = uuid4(), uuid4()
+    says = ready(str(report_id), str(application_id))
+    for id_ in ("msg_ready", "msg_ready", "msg_ready_again"):
+        answer = tell(told, says, id_=id_, provider="bureau", secret=BUREAU_SECRET)
+        assert (answer.status_code, answer.json()["outcome"]) == (200, "accepted")
+    asked = {"application_id": str(application_id), "report_id": str(report_id)}
+    assert looks(api_database, application_id) == [("bureaus", asked)]
+    rows = received(client, subject=str(application_id))
+    assert {row["message_id"] for row in rows} == {"msg_ready", "msg_ready_again"}
+
+
+def test_what_a_bureau_says_must_be_its_own_and_make_sense(
+    told: httpx2.Client, api_database: Database
+) -> None:
+    id_ = str(uuid4())
+    problem_of(tell(told, ready(id_, id_), provider="bureau"), 401, "invalid_webhook_signature")
+    for content, reason, fields in (
+        (ready(None, id_), "missing_fields", ["report_id"]),
+        (ready("7", id_), "invalid_request", ["report_id", "application_id"]),
+        (ready(id_, 7), "invalid_request", ["report_id", "application_id"]),
+    ):
+        answer = tell(told, content, provider="bureau", secret=BUREAU_SECRET)
+        assert problem_of(answer, 400, reason)["details"]["fields"] == fields
+    other = ready(id_, id_) | {"type": "report.billed"}
+    answer = tell(told, other, provider="bureau", secret=BUREAU_SECRET)
+    assert answer.json()["outcome"] == "ignored"
+    assert looks(api_database, UUID(id_)) == []
+
+
+def test_a_sandbox_bureau_is_understood(base_url: str, api_database: Database) -> None:
+    report_id, application_id = uuid4(), uuid4()
+    with (
+        sandbox_bureau(f"{base_url}/api/webhooks/incoming/bureau", answer_after=0.01) as sandbox,
+        httpx2.Client(
+            base_url=sandbox.url, headers={"Authorization": f"Bearer {sandbox.token}"}
+        ) as asking,
+    ):
+        asking.post(
+            "/v1/reports",
+            json={
+                "report_id": str(report_id), "application_id": str(application_id),
+                "country": "MX", "document_type": "curp", "document_number": "X",
+                "full_name": "Jo", "monthly_income": "10.00",
+            },
+            headers={"Idempotency-Key": str(report_id)},
+        ).raise_for_status()  # fmt: skip
+        until(lambda: looks(api_database, application_id))
 
 
 def test_a_bank_may_tell_much_and_nobody_else_may_try_often(database: Database) -> None:

@@ -12,8 +12,8 @@ import psycopg
 import pytest
 from standardwebhooks import Webhook
 
+from api.databases import webhooks_allowed
 from api.secrets import master_keys
-from api.wiring import webhooks_allowed
 from application.jobs.workers import Workers
 from application.outbound.breaker import Breakers
 from application.webhooks.delivering import Deliverer

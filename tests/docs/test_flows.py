@@ -5,14 +5,15 @@ from __future__ import annotations
 import re
 
 from api.routes.processes import NAMES
-from api.sandbox import faults
+from api.sandbox import bureau_faults, faults, rules
 from api.settings import Settings
 from api.workers import concurrency
-from application import banking
+from application import banking, bureaus
 from application.jobs import retrying
 from application.jobs.workers import CONCURRENCY
 from application.notifications import choosing, emailing
 from application.outbound.bank import REASONS, Handling
+from application.processes import credit
 from application.processes.asking import CANCEL, INSTRUCT, LOOK
 from application.processes.definitions import STATUSES
 from application.processes.notifications import TELL
@@ -55,6 +56,7 @@ def test_jobs_are_tried_again_as_the_document_says() -> None:
     waits = {kind: row[2] for row in rows(text) if len(row) == 3 for kind in words(row[0])}
     assert waits == {
         **dict.fromkeys((INSTRUCT, CANCEL, LOOK), figures(banking.WAITS_S)),
+        **dict.fromkeys((credit.REQUEST, credit.LOOK), figures(bureaus.WAITS_S)),
         TELL: "1, 5, 30, 300",
         choosing.EMAIL: figures(emailing.WAITS_S),
         deliveries.DELIVER: figures(delivering.WAITS_S),
@@ -76,8 +78,16 @@ def test_the_queues_and_their_limits_are_those_of_a_worker() -> None:
 
 def test_the_faults_are_those_of_the_bank() -> None:
     shown = [words(row[0])[0] for row in rows(section("sandbox.md", "Faults")) if len(row) == 3]
-    plain = faults.BEFORE | faults.AFTER | faults.MOVEMENT
+    plain = rules.BEFORE | rules.AFTER | faults.MOVEMENT
     assert sorted(shown) == sorted([*plain, *(f"{name}:REASON" for name in faults.WITH_REASON)])
+
+
+def test_the_faults_are_those_of_the_bureau() -> None:
+    text = section("sandbox.md", "A credit bureau")
+    shown = [words(row[0])[0] for row in rows(text) if len(row) == 3]
+    more = bureau_faults.REPORT | bureau_faults.ANSWER
+    assert sorted(shown) == sorted([*more, f"{bureau_faults.REFUSE}:REASON"])
+    assert all(f"`{name}`" in text for name in rules.BEFORE | rules.AFTER)
 
 
 def test_the_reasons_are_dealt_with_as_the_document_says() -> None:

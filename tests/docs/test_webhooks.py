@@ -33,7 +33,7 @@ def test_the_lines_that_verify_a_message_do() -> None:
 
 
 def test_the_types_are_those_that_are_sent() -> None:
-    rows = re.findall(r"^\| (`(?:investment|deposit|withdrawal)\..*?) \|", TEXT, re.MULTILINE)
+    rows = re.findall(r"^\| (`(?:investment|deposit|withdrawal|application|loan)\..*?) \|", TEXT, re.MULTILINE)
     found = set()
     for row in rows:
         flow = ""

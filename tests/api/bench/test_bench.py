@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +10,7 @@ import pytest
 
 from api.bench.main import run
 from api.bench.rows import SPECS
+from tests.support.folders import data_folder
 
 PROMISES = [
     "bulk_vs_copy",
@@ -25,15 +24,15 @@ PROMISES = [
     "visible_p99_ms",
     "cold_load_ms",
     "verify_events_per_s",
+    "submit_p95_ms",
+    "decision_p99_ms",
 ]
 
 
 @pytest.fixture
 def data_dir() -> Iterator[Path]:
-    # Not in pytest's own folder, which Postgres' user may not enter when root runs the tests.
-    folder = Path(tempfile.mkdtemp(prefix="daybook-bench-"))
-    yield folder
-    shutil.rmtree(folder)
+    with data_folder() as folder:
+        yield folder
 
 
 def test_a_quick_run_measures_every_row_and_leaves_only_its_result(

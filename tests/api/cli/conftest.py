@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
@@ -21,6 +19,7 @@ from api.cli.commands import run
 from application.ledger import Ledger
 from domain.transfers import PostTransfer
 from tests.conftest import Database, MakeDatabase
+from tests.support.folders import data_folder
 from tests.support.ledgers import accepted, open_account, pay
 from tests.support.processes import COMMAND, PATIENCE_S, ROOT, environment, settings_of
 
@@ -117,6 +116,5 @@ def ledgered(make_database: MakeDatabase) -> Iterator[Ledgered]:
 @pytest.fixture
 def folder() -> Iterator[Path]:
     """An empty folder with a short path that other users can be let into."""
-    path = Path(tempfile.mkdtemp(prefix="daybook-test-")).resolve()
-    yield path
-    shutil.rmtree(path)
+    with data_folder() as path:
+        yield path

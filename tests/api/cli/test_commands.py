@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
-from typer.main import get_command
 
-from api.cli.commands import app
+from api.cli.commands import COMMANDS, daybook
 from projections.catalogue import read_model
 from tests.api.cli.conftest import Ledgered
 from tests.projections.running import NAMES
@@ -41,6 +41,7 @@ WITH_THEIR_FEATURE = {
     "apikeys",
     "audit",
     "cache",
+    "decisions",
     "import",
     "jobs",
     "keys",
@@ -54,7 +55,7 @@ WITH_THEIR_FEATURE = {
 
 def test_no_command_goes_without_a_test() -> None:
     found = set()
-    for name, command in get_command(app).commands.items():  # type: ignore[attr-defined]
+    for name, command in daybook.loaded().items():
         inside = getattr(command, "commands", None)
         found |= {name} if inside is None else {f"{name} {each}" for each in inside}
     found = {name for name in found if name.split()[0] not in WITH_THEIR_FEATURE}
@@ -65,7 +66,7 @@ def test_no_command_goes_without_a_test() -> None:
 def test_it_prints_a_table_or_json(
     command: str, words: tuple[str, ...], ledgered: Ledgered
 ) -> None:
-    table = ledgered.daybook.done(*command.split())
+    table = ledgered.daybook.here.done(*command.split())
     assert not [word for word in words if word not in table], table
     rows = ledgered.daybook.here.json(*command.split())
     assert isinstance(rows, list)
@@ -161,6 +162,31 @@ def test_a_wrong_word_is_answered_with_the_right_ones(
 def test_an_unknown_read_model_is_answered_with_the_known_ones(ledgered: Ledgered) -> None:
     said = ledgered.daybook.here.refused(1, "projections", "rebuild", "ledger")
     assert f"there are: {', '.join(NAMES)}, and one of your own by its file" in said
+
+
+def test_the_list_says_of_each_command_what_its_own_help_says_first() -> None:
+    listed = {each.name: each.help for each in COMMANDS}
+    said = {name: command.help.split("\n\n")[0] for name, command in daybook.loaded().items()}
+    assert {name: " ".join(text.split()) for name, text in said.items()} == listed
+
+
+def test_no_command_waits_for_what_another_one_needs() -> None:
+    program = """
+import sys
+from api.cli.commands import daybook
+assert not {"psycopg", "pydantic", "domain.accounts"} & sys.modules.keys()
+daybook.loaded()
+assert not {"fastapi", "uvicorn", "api.wiring", "api.bench"} & sys.modules.keys()
+"""
+    ended = subprocess.run(
+        [sys.executable, "-c", program],
+        env=environment({}),
+        cwd=ROOT,
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
+    )
+    assert (ended.returncode, ended.stderr) == (0, "")
 
 
 def test_help_lists_the_commands(ledgered: Ledgered) -> None:

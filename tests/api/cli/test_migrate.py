@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import psycopg
 import pytest
 
+from api.databases import public_only
 from api.local.postgres import EmbeddedPostgres
-from api.wiring import public_only
 from migrations import runner
 from tests.api.cli.conftest import CommandLine
 

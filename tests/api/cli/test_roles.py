@@ -84,6 +84,6 @@ def test_the_tail_of_the_log_grows_line_by_line(database: Database) -> None:
 def test_ctrl_c_while_it_starts_is_no_trace(database: Database) -> None:
     telling = settings_of(database) | {"PYTHONPROFILEIMPORTTIME": "1"}
     with Daybook("events", "tail", settings=telling) as tail:
-        tail.says("fastapi.params")
+        tail.says("psycopg.errors")
         assert tail.stop(signal.SIGINT) == 130
         assert "Traceback" not in tail.output

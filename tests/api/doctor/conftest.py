@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -21,6 +19,7 @@ from application.ledger import Ledger
 from migrations import runner
 from tests.conftest import Database
 from tests.projections.running import project_all
+from tests.support.folders import data_folder
 from tests.support.ledgers import open_account, pay, submit
 
 Conn = psycopg.Connection[Any]
@@ -118,13 +117,9 @@ def fill(database: Database) -> None:
 @pytest.fixture(scope="session")
 def safe_server() -> Iterator[EmbeddedPostgres]:
     """A server that forces to the disk what it is given, and takes prepared transactions."""
-    folder = Path(tempfile.mkdtemp(prefix="daybook-test-"))
     settings = {"shared_buffers": "64MB", "max_prepared_transactions": "2"}
-    try:
-        with EmbeddedPostgres(folder, settings=settings) as server:
-            yield server
-    finally:
-        shutil.rmtree(folder)
+    with data_folder() as folder, EmbeddedPostgres(folder, settings=settings) as server:
+        yield server
 
 
 @pytest.fixture

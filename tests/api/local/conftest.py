@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+
+from tests.support.folders import data_folder
 
 Run = Callable[..., subprocess.Popen[str]]
 
@@ -17,9 +17,8 @@ Run = Callable[..., subprocess.Popen[str]]
 @pytest.fixture
 def folder() -> Iterator[Path]:
     """An empty folder with a short path that other users can be let into."""
-    path = Path(tempfile.mkdtemp(prefix="daybook-test-")).resolve()
-    yield path
-    shutil.rmtree(path)
+    with data_folder() as path:
+        yield path
 
 
 @pytest.fixture
