@@ -27,10 +27,13 @@ _GIVEN = (
     _Given("POST /api/investments", "202", "investment_id"),
     _Given("POST /api/deposits", "202", "deposit_id"),
     _Given("POST /api/withdrawals", "202", "withdrawal_id"),
+    _Given("POST /api/applications", "202", "application_id"),
+    _Given("POST /api/loans/funding", "201", "transfer_id"),
     _Given("POST /api/users", "201", "user_id"),
     _Given("POST /api/users/admin", "201", "user_id"),
     _Given("PUT /api/users/{user_id}", "202", "approval_id"),
     _Given("POST /api/api-keys", "201", "key_id"),
+    _Given("GET /api/loans", "200", "loan_id", "$response.body#/data/0/id"),
     _Given("GET /api/auth/sessions", "200", "session_id", "$response.body#/data/0/id"),
     _Given("GET /api/audit/checkpoints/latest", "200", "position", _POSITION),
 )

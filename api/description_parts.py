@@ -41,13 +41,19 @@ _OF_WRITES = {
     "200": ["Daybook-Position", "Idempotent-Replayed"],
     "201": ["Daybook-Position", "Idempotent-Replayed", "Location"],
     "202": ["Daybook-Position", "Idempotent-Replayed", "Location"],
+    "204": ["Daybook-Position", "Idempotent-Replayed"],
 }
 
 _LEDGERS = (
     "accounts", "transfers", "approvals", "users", "profile", "api-keys", "reconciliations",
+    "applications", "loans",
 )  # fmt: skip
-"""What is written by commands, below /api."""
-_SHOWN_ONCE = ("POST /api/api-keys", "POST /api/users/{user_id}/disclosures")
+"""What is written by commands."""
+_SHOWN_ONCE = (
+    "POST /api/api-keys",
+    "POST /api/users/{user_id}/disclosures",
+    "POST /api/applications/{application_id}/disclose",
+)
 """Their answers are kept nowhere, so no key makes a repetition safe."""
 
 _IDEMPOTENCY_KEY = {
@@ -70,6 +76,7 @@ _EXAMPLES: dict[str, object] = {
     "role": "support",
     "reason": "insufficient_funds",
     "category": "business_rule",
+    "code": "MX",
     "correlation_id": "request-7",
     "token": "eyJhbGciOiJIUzI1NiJ9.eyJwdXJwb3NlIjoidmVyaWZ5In0.c2lnbmVk",
 }
@@ -97,7 +104,7 @@ def complete(name: str, operation: dict[str, Any]) -> None:
 def is_command(name: str) -> bool:
     """Whether an operation writes to the ledger."""
     method, _, path = name.partition(" ")
-    return method != "GET" and path.split("/")[2] in _LEDGERS
+    return method != "GET" and path.removeprefix("/api").split("/")[1] in _LEDGERS
 
 
 def takes_idempotency_key(name: str) -> bool:

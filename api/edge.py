@@ -50,6 +50,8 @@ _COUNTED_LATER = "/api/webhooks/incoming/"
 
 _DOCS = ("/docs", "/redoc")
 """Pages that fetch their scripts and styles from elsewhere, and then the description from here."""
+_CONSOLE = "/console"
+"""Pages that have all they need from here, and make no markup of text."""
 
 _SAFE = [
     (b"x-content-type-options", b"nosniff"),
@@ -67,6 +69,12 @@ _DOCS_CONTENT = (
     b"default-src 'none'; script-src https: 'unsafe-inline'; style-src https: 'unsafe-inline';"
     b" font-src https:; img-src https: data:; worker-src blob:; connect-src 'self';"
     b" frame-ancestors 'none'",
+)
+_CONSOLE_CONTENT = (
+    b"content-security-policy",
+    b"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self';"
+    b" form-action 'none'; base-uri 'none'; frame-ancestors 'none';"
+    b" require-trusted-types-for 'script'; trusted-types 'none'",
 )
 
 _HSTS = (b"strict-transport-security", b"max-age=31536000; includeSubDomains")
@@ -125,7 +133,7 @@ class Edge:
 
     def _own_headers(self, scope: Scope, headers: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
         own = [(b"x-correlation-id", scope["state"]["correlation_id"].encode()), *self._always]
-        own.append(_DOCS_CONTENT if scope["path"].startswith(_DOCS) else _NO_CONTENT)
+        own.append(_content(scope["path"]))
         return own + cors_headers(headers, self._options.cors_origins)
 
     async def _pass_on(
@@ -174,6 +182,13 @@ class Edge:
         verdict = await limiter.hit("address", client_key(scope))
         scope["state"]["limit_headers"] = headers_of(verdict)
         return None if verdict.allowed else ("rate_limited", details_of(verdict))
+
+
+def _content(path: str) -> tuple[bytes, bytes]:
+    """What an answer may make a browser fetch and run."""
+    if path.startswith(_DOCS):
+        return _DOCS_CONTENT
+    return _CONSOLE_CONTENT if path.startswith(_CONSOLE) else _NO_CONTENT
 
 
 def _body_limit(scope: Scope) -> int:

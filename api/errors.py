@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping
 
 import psycopg
 from fastapi import FastAPI, Request, Response
@@ -13,7 +12,14 @@ from psycopg_pool import PoolTimeout
 from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
-from api.problems import CATALOGUE, PROBLEM_JSON, ProblemError, problem_headers, render
+from api.problems import (
+    CATALOGUE,
+    PROBLEM_JSON,
+    ProblemError,
+    of_validation,
+    problem_headers,
+    render,
+)
 from api.state import correlation_of
 from application.identity.errors import HasherBusyError, TokenError
 from application.ledger import LedgerClosedError, QueueFullError, WriteFailedError
@@ -25,13 +31,6 @@ from projections.log import UnreadableEventError
 _log = logging.getLogger("daybook.api")
 
 _WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
-_REASON_OF_TYPE = {
-    "json_invalid": "invalid_json",
-    "missing": "missing_fields",
-    "extra_forbidden": "unknown_fields",
-    "uuid_parsing": "invalid_uuid_format",
-    "uuid_type": "invalid_uuid_format",
-}
 
 
 def answer(
@@ -47,28 +46,6 @@ def answer(
     )
     out = {**problem_headers(reason, details), **(headers or {})}
     return Response(body, CATALOGUE[reason].status, out, PROBLEM_JSON)
-
-
-def of_validation(errors: Sequence[Any]) -> tuple[str, dict[str, object]]:
-    """Reason and details for what pydantic found: the first mistake names the reason, all are listed."""
-    found = []
-    for error in errors:
-        reason = _REASON_OF_TYPE.get(error["type"], error["type"])
-        if reason == "too_long" and error["loc"][-1] == "transfers":
-            reason = "batch_too_large"
-        if reason not in CATALOGUE:
-            reason = "invalid_request"
-        place = [str(part) for part in error["loc"] if part not in ("body", "query", "path")]
-        found.append({"field": ".".join(place), "reason": reason, "message": error["msg"]})
-    reason = found[0]["reason"]
-    details: dict[str, object] = {"errors": found}
-    if reason in ("missing_fields", "unknown_fields"):
-        details["fields"] = [e["field"] for e in found if e["reason"] == reason]
-    context = errors[0].get("ctx", {})
-    details.update(
-        {k: v for k, v in context.items() if k in ("allowed", "min_length", "max_length")}
-    )
-    return reason, details
 
 
 async def _on_validation(request: Request, error: Exception) -> Response:

@@ -11,7 +11,7 @@ from fastapi.sse import ServerSentEvent
 
 from api import flow_views
 from api.flow_reading import flow_for
-from api.following import LOOK_UP_S, LastEventId, goes_on, told, until
+from api.following import Change, LastEventId, goes_on, told, until
 from api.freshness import WAIT_S
 from api.state import State
 from projections.flows.queries import Flow, Kind, StepRow
@@ -58,7 +58,7 @@ async def follow(following: Following) -> AsyncIterator[ServerSentEvent]:
             yield told("status", _status(found), position)
         if found.row.finished_at is not None:
             return
-        change = _Change(state, flow_id, seen)
+        change = Change(state, "flows", [flow_id], seen)
         async for comment in until(request, state, change.happened):
             yield comment
         if flow_id in (await state.freshness.parked("flows", WAIT_S) or {}):
@@ -78,21 +78,3 @@ def _status(found: Flow) -> dict[str, Any]:
     shown = flow_views.flow_row(found.row)
     names = ("id", "status", "state", "failed_step", "reason", "finished_at", "position")
     return {name: shown[name] for name in names}
-
-
-class _Change:
-    """Waits until something has come about a flow, and the read model shows it."""
-
-    def __init__(self, state: State, flow_id: UUID, seen: int) -> None:
-        self._state = state
-        self._flow_id = flow_id
-        self._seen = seen
-        self._awaited: int | None = None
-
-    async def happened(self) -> bool:
-        if self._awaited is None:
-            looked = await self._state.watch.look([self._flow_id], self._seen, LOOK_UP_S)
-            self._seen, self._awaited = looked
-            if self._awaited is None:
-                return False
-        return await self._state.freshness.wait_for("flows", self._awaited, LOOK_UP_S)

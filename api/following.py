@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from datetime import UTC, datetime
 from typing import Annotated, Any
+from uuid import UUID
 
 from fastapi import Depends, Header, Request
 from fastapi.sse import ServerSentEvent
@@ -75,3 +76,22 @@ def told(event: str, data: Any, position: int | None) -> ServerSentEvent:
         event=event,
         id=None if position is None else str(position),
     )
+
+
+class Change:
+    """Waits until something has come about one of a few things, and the read model `model` shows it."""
+
+    def __init__(self, state: State, model: str, interest: Collection[UUID], seen: int) -> None:
+        self._state = state
+        self._model = model
+        self._interest = interest
+        self._seen = seen
+        self._awaited: int | None = None
+
+    async def happened(self) -> bool:
+        if self._awaited is None:
+            looked = await self._state.watch.look(self._interest, self._seen, LOOK_UP_S)
+            self._seen, self._awaited = looked
+            if self._awaited is None:
+                return False
+        return await self._state.freshness.wait_for(self._model, self._awaited, LOOK_UP_S)

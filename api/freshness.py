@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 from uuid import UUID
 
 from psycopg import AsyncConnection
 from pydantic import Field
 
 from api.problems import ProblemError
-from api.state import State
+
+if TYPE_CHECKING:  # the command line is spared what a server needs
+    from api.state import State
 
 WAIT_S = 2.0
 """So long a read waits to become as fresh as asked."""

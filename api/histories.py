@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 from datetime import datetime
+from functools import partial
 from typing import Any
 from uuid import UUID
 
 import msgspec
 from psycopg import AsyncConnection
 
-from api import approval_views, reconciliation_views, views
+from api import approval_views, credit_views, reconciliation_views, views
 from api.as_of import at_most_one, before_start, position_then
 from domain.accounts import Account
 from domain.approvals import Approval
 from domain.bank_transfers import BankTransfer
 from domain.catalogue import AggregateState
+from domain.credit_applicants import CreditApplicant
+from domain.credit_applications import CreditApplication
 from domain.funds import Fund
 from domain.investments import Investment
+from domain.loans import Loan
 from domain.money import format_amount
 from domain.movements import Movement
 from domain.reconciliations import Reconciliation
@@ -96,6 +100,13 @@ def state(of: AggregateState) -> Json:
             return approval_views.approval(of)
         case Fund() | Investment() | BankTransfer() | Movement():
             return _flowing(of)
+        case CreditApplication():
+            return credit_views.application_state(of)
+        case Loan():
+            return _loan(of)
+        case CreditApplicant():
+            told: Json = msgspec.to_builtins(of)
+            return told
         case SecurityLog():
             return {"id": of.id, "version": of.version}
 
@@ -117,6 +128,10 @@ def currency_of(of: AggregateState) -> str:
             return asked.currency
         case Movement(instructed=instructed):
             return instructed.currency
+        case CreditApplication(asked=wanted):
+            return wanted.currency
+        case Loan(opened=begun):
+            return begun.currency
     return ""
 
 
@@ -134,6 +149,32 @@ def _flowing(of: Fund | Investment | BankTransfer | Movement) -> Json:
     return {
         name: format_amount(value, currency) if name in _AMOUNTS else value
         for name, value in told.items()
+    }
+
+
+def _loan(of: Loan) -> Json:
+    opened = of.opened
+    shown = partial(format_amount, currency=opened.currency)
+    return {
+        "id": of.id,
+        "application_id": opened.application_id,
+        "owner_id": opened.owner_id,
+        "status": of.status,
+        "currency": opened.currency,
+        "principal": shown(opened.principal),
+        "outstanding": shown(of.outstanding),
+        "arrears": shown(of.arrears),
+        "overdue": sorted(of.overdue),
+        "instalments": [
+            {
+                "number": each.number,
+                "due": each.due,
+                "principal": shown(each.principal),
+                "interest": shown(each.interest),
+            }
+            for each in of.instalments
+        ],
+        "version": of.version,
     }
 
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 from api.cache import Kind
-from api.state import State
+from api.freshness import find
 from projections.users import queries
 from projections.users.queries import Statistics, UserRow
+
+if TYPE_CHECKING:  # the command line is spared what a server needs
+    from api.state import State
 
 USER = Kind("user", "users", UserRow)
 STATISTICS = Kind("statistics", "users", Statistics)
@@ -19,8 +23,7 @@ async def user(state: State, user_id: UUID, min_position: int | None) -> UserRow
     """A user who is not deleted, None when there is none; read anew for a `min_position`."""
 
     async def load() -> UserRow | None:
-        async with state.pool.connection() as conn:
-            return await queries.user(conn, user_id)
+        return await find(state, "users", lambda conn: queries.user(conn, user_id))
 
     return await state.cache.get(USER, user_id, load, anew=min_position is not None)
 

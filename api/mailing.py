@@ -13,7 +13,7 @@ from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import format_datetime, parseaddr
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import unquote, urlsplit
 from uuid import UUID
 
@@ -22,12 +22,14 @@ from msgspec.json import decode
 from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
-from api.state import State
 from application.audit.files import place_new_file
 from application.notifications.emailing import Deliver, NotSentError
 from application.people.registering import LinkFor, Mail, mail_place
 from application.people.vault import Vault
 from application.privacy.sealing import open_sealed
+
+if TYPE_CHECKING:  # the command line is spared what a server needs
+    from api.state import State
 
 _log = logging.getLogger("daybook.mail")
 

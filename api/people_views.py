@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from fastapi import Response
 from psycopg import AsyncConnection
 
 from api import views
 from api.problems import ProblemError
-from api.state import State
 from api.views import Json
 from application.identity.api_keys import ApiKey
 from application.people.vault import Vault, is_erased
@@ -19,6 +17,9 @@ from application.privacy.masking import mask_email, mask_name
 from domain.users import User
 from projections.histories import last_version, state_at
 from projections.users.queries import UserRow
+
+if TYPE_CHECKING:  # the command line is spared what a server needs
+    from api.state import State
 
 NO_STORE = {"Cache-Control": "no-store"}
 """For answers with tokens or with what is known of a person."""
@@ -99,8 +100,3 @@ async def user_now(state: State, user_id: UUID) -> User:
 async def own_user(state: State, user_id: UUID) -> Json:
     """What the person is shown of itself. Raises `user_not_found`."""
     return await in_clear(state, views.user(await user_now(state, user_id)))
-
-
-def private_response(body: Json, status: int = 200) -> Response:
-    """An answer that nothing on its way may keep."""
-    return Response(views.encode(body), status, NO_STORE, "application/json")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -14,6 +14,14 @@ from api.redaction import REDACTED, is_secret, redact
 from domain.money import format_amount
 
 PROBLEM_JSON = "application/problem+json"
+
+_REASON_OF_TYPE = {
+    "json_invalid": "invalid_json",
+    "missing": "missing_fields",
+    "extra_forbidden": "unknown_fields",
+    "uuid_parsing": "invalid_uuid_format",
+    "uuid_type": "invalid_uuid_format",
+}
 
 
 class ProblemError(Exception):
@@ -54,6 +62,28 @@ class _Forgiving(dict[str, Any]):
 
     def __missing__(self, key: str) -> str:
         return key
+
+
+def of_validation(errors: Sequence[Any]) -> tuple[str, dict[str, object]]:
+    """Reason and details for what pydantic found: the first mistake names the reason, all are listed."""
+    found = []
+    for error in errors:
+        reason = _REASON_OF_TYPE.get(error["type"], error["type"])
+        if reason == "too_long" and error["loc"][-1] == "transfers":
+            reason = "batch_too_large"
+        if reason not in CATALOGUE:
+            reason = "invalid_request"
+        place = [str(part) for part in error["loc"] if part not in ("body", "query", "path")]
+        found.append({"field": ".".join(place), "reason": reason, "message": error["msg"]})
+    reason = found[0]["reason"]
+    details: dict[str, object] = {"errors": found}
+    if reason in ("missing_fields", "unknown_fields"):
+        details["fields"] = [e["field"] for e in found if e["reason"] == reason]
+    context = errors[0].get("ctx", {})
+    details.update(
+        {k: v for k, v in context.items() if k in ("allowed", "min_length", "max_length")}
+    )
+    return reason, details
 
 
 def problem_headers(reason: str, details: Mapping[str, object]) -> dict[str, str]:

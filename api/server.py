@@ -17,27 +17,6 @@ from api.wiring import create_app
 _log = logging.getLogger("daybook")
 
 
-class PortInUseError(Exception):
-    """Another program listens on the port."""
-
-
-def check_address(settings: Settings) -> None:
-    """Raises `SettingsError` or `PortInUseError` with what to do, before anything else is started."""
-    starting.require_fit(settings)
-    host, port = settings.HOST, settings.PORT
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError as error:
-            other = port + 1 if port < 65535 else port - 1
-            raise PortInUseError(
-                f"cannot listen on {host}:{port} ({error.strerror}): stop the program that does, "
-                f"or choose another port, for example PORT={other} make run"
-            ) from None
-
-
 class Server(uvicorn.Server):
     """uvicorn's server, which tells endless streams and waiting writes when it begins to stop."""
 
@@ -55,7 +34,7 @@ def serve(
     make_app: Callable[[Settings, str], FastAPI] = create_app,
 ) -> None:
     """Serve until SIGINT or SIGTERM; requests under way are answered first."""
-    check_address(settings)
+    starting.check_address(settings)
     if settings.is_production:
         for text in starting.warnings(settings):
             _log.warning("%s", text)

@@ -132,6 +132,10 @@ class Settings(BaseSettings):
     BANK_WEBHOOK_SECRET: Annotated[WebhookSecrets, Field(repr=False)] = ()
     """What a bank signs its webhooks with, several while one takes the other's place; None of them is
     taken in without one."""
+    BUREAU_WEBHOOK_SECRET: Annotated[WebhookSecrets, Field(repr=False)] = ()
+    """What the credit bureau signs its webhooks with; as `BANK_WEBHOOK_SECRET`."""
+    DECISIONS_WEBHOOK_SECRET: Annotated[WebhookSecrets, Field(repr=False)] = ()
+    """What a partner who decides on applications for credit signs with; as `BANK_WEBHOOK_SECRET`."""
     WEBHOOK_TOLERANCE_S: Annotated[int, Field(ge=1, le=3600)] = 300
     """So old, or so far ahead, a webhook that comes in may be."""
 
@@ -143,6 +147,14 @@ class Settings(BaseSettings):
     """So long a bank may take for each thing that it is asked, before it is called off."""
     BANK_LOOK_AFTER_S: Annotated[int, Field(ge=1, le=86_400)] = 30
     """So long a bank may say nothing before it is asked what has become of it."""
+    BUREAU_URL: str | None = None
+    """Where the credit bureau is asked; without it questions wait for a worker that has one."""
+    BUREAU_TOKEN: Annotated[str | None, Field(min_length=8, repr=False)] = None
+    """What the credit bureau knows us by."""
+    BUREAU_PATIENCE_S: Annotated[int, Field(ge=1, le=31_536_000)] = 600
+    """So long the credit bureau may take before an application goes on without a report."""
+    BUREAU_LOOK_AFTER_S: Annotated[int, Field(ge=1, le=86_400)] = 30
+    """So long the credit bureau may say nothing of a report that it has promised, before it is asked."""
     JOBS_BANKING: Annotated[int, Field(ge=0, le=100)] = 3
     """Jobs for banks that one worker runs at once."""
     JOBS_PAYMENTS: Annotated[int, Field(ge=0, le=100)] = 2
@@ -151,6 +163,8 @@ class Settings(BaseSettings):
     """Jobs that tell somebody."""
     JOBS_WEBHOOKS: Annotated[int, Field(ge=0, le=100)] = 3
     """Jobs that send webhooks."""
+    JOBS_BUREAUS: Annotated[int, Field(ge=0, le=100)] = 3
+    """Jobs for credit bureaus."""
     JOBS_DEFAULT: Annotated[int, Field(ge=0, le=100)] = 1
     """All other jobs."""
 
@@ -202,9 +216,9 @@ class Settings(BaseSettings):
             raise ValueError("write it as https://ledger.example.com")
         return value.rstrip("/")
 
-    @field_validator("BANK_URL")
+    @field_validator("BANK_URL", "BUREAU_URL")
     @classmethod
-    def _is_a_bank(cls, value: str | None) -> str | None:
+    def _is_a_service(cls, value: str | None) -> str | None:
         if value is not None and split_url(value, {"http": 80, "https": 443}) is None:
             raise ValueError("write it as https://bank.example.com")
         return value if value is None else value.rstrip("/")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import socket
 import string
 from base64 import urlsafe_b64decode
 from collections.abc import Iterator
@@ -28,10 +29,16 @@ _DEFAULT_PASSWORDS = frozenset(
     }
 )  # fmt: skip
 _PRINTABLE = frozenset(string.printable.encode())
+_SERVICES = ("BANK", "BUREAU")
+"""Those outside whose word is taken; their settings begin so."""
 _MIN_ARGON2_KIB = 7_168
 _MIN_ARGON2_WORK = 35_840
 """KiB times rounds: the least of the equivalent choices in OWASP's Password Storage Cheat Sheet
 (47104 and 1, 19456 and 2, 12288 and 3, 9216 and 4, 7168 and 5)."""
+
+
+class PortInUseError(Exception):
+    """Another program listens on the port."""
 
 
 def require_fit(settings: Settings) -> None:
@@ -40,9 +47,26 @@ def require_fit(settings: Settings) -> None:
         raise SettingsError("\n".join(found))
 
 
-def require_fit_bank(settings: Settings) -> None:
+def check_address(settings: Settings) -> None:
+    """Raises `SettingsError` or `PortInUseError` with what to do, before anything else is started."""
+    require_fit(settings)
+    host, port = settings.HOST, settings.PORT
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            other = port + 1 if port < 65535 else port - 1
+            raise PortInUseError(
+                f"cannot listen on {host}:{port} ({error.strerror}): stop the program that does, "
+                f"or choose another port, for example PORT={other} make run"
+            ) from None
+
+
+def require_fit_services(settings: Settings) -> None:
     """Raises `SettingsError` when production may not ask this bank for money."""
-    if settings.is_production and (found := [*_bank(settings)]):
+    if settings.is_production and (found := [*_services(settings)]):
         raise SettingsError("\n".join(found))
 
 
@@ -60,7 +84,7 @@ def check_for_production(settings: Settings) -> list[str]:
         *_signing(settings),
         *_encryption(settings),
         *_webhook_secrets(settings),
-        *_bank(settings),
+        *_services(settings),
         *_passwords(settings),
     ]
 
@@ -157,28 +181,34 @@ def _encryption(settings: Settings) -> Iterator[str]:
 
 
 def _webhook_secrets(settings: Settings) -> Iterator[str]:
-    for number, secret in enumerate(settings.BANK_WEBHOOK_SECRET, start=1):
-        key = key_of(secret)
-        if is_weak(key) or set(key) <= _PRINTABLE:
+    for service in (*_SERVICES, "DECISIONS"):
+        name = f"{service}_WEBHOOK_SECRET"
+        for number, secret in enumerate(getattr(settings, name), start=1):
+            key = key_of(secret)
+            if is_weak(key) or set(key) <= _PRINTABLE:
+                who = "partner who decides" if service == "DECISIONS" else service.lower()
+                yield (
+                    f"{name}: secret {number}: it was not made at random, and whoever guesses it"
+                    f" is taken for the {who}: agree on another with the {who}"
+                )
+
+
+def _services(settings: Settings) -> Iterator[str]:
+    """Whoever can be taken for the bank can make money, and for the bureau anybody's credit: with an
+    answer, or with a webhook."""
+    for service in _SERVICES:
+        address, who = getattr(settings, f"{service}_URL"), service.lower()
+        if address is None:
+            continue
+        url = split_url(address, {"http": 80, "https": 443})
+        if url is not None and url.scheme == "http" and not is_loopback(host_of(url)):
             yield (
-                f"BANK_WEBHOOK_SECRET: secret {number}: it was not made at random, and whoever guesses it"
-                " is taken for the bank: agree on another with the bank"
+                f"{service}_URL: over http:// anybody on the way is taken for the {who}, and a sandbox is"
+                " none: use https://"
             )
-
-
-def _bank(settings: Settings) -> Iterator[str]:
-    """Whoever can be taken for the bank can make money: with an answer, or with a webhook."""
-    if settings.BANK_URL is None:
-        return
-    url = split_url(settings.BANK_URL, {"http": 80, "https": 443})
-    if url is not None and url.scheme == "http" and not is_loopback(host_of(url)):
-        yield (
-            "BANK_URL: over http:// anybody on the way is taken for the bank, and a sandbox is none: use"
-            " https://"
-        )
-    for name in ("BANK_TOKEN", "BANK_WEBHOOK_SECRET"):
-        if not getattr(settings, name):
-            yield f"{name}: there is a BANK_URL, so set it to what was agreed with the bank"
+        for name in (f"{service}_TOKEN", f"{service}_WEBHOOK_SECRET"):
+            if not getattr(settings, name):
+                yield f"{name}: there is a {service}_URL, so set it to what was agreed with the {who}"
 
 
 def _passwords(settings: Settings) -> Iterator[str]:

@@ -18,6 +18,7 @@ from api.guard import Gate
 from api.noticing import Noticer
 from api.watching import Watch
 from api.webhooks import Webhooks
+from application.decisions import Decisions
 from application.identity.passwords import Hasher
 from application.ledger import Ledger
 from application.people.vault import Vault
@@ -54,6 +55,7 @@ class State:
     cache: Cache
     webhooks: Webhooks
     watch: Watch
+    decisions: Decisions
     started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when the server begins to stop: streams end then, so that it can."""

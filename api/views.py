@@ -8,12 +8,13 @@ from uuid import UUID
 
 import msgspec
 
-from api import approval_views, flow_views
+from api import approval_views, credit_views, flow_views
 from api.problems import explain, shown
 from application.ledger import Accepted, Outcome, Refused
 from domain.accounts import Account
 from domain.approvals import Approval
 from domain.bank_transfers import BankTransfer
+from domain.credit_applications import CreditApplication
 from domain.funds import Fund
 from domain.investments import Investment
 from domain.money import format_amount
@@ -130,6 +131,8 @@ def accepted(outcome: Accepted, sees: Sees) -> Json:
         return {**flow_views.fund(state, outcome.recorded_at), **place}
     if isinstance(state, Investment | BankTransfer):
         return {**flow_views.requested(state), **place}
+    if isinstance(state, CreditApplication):
+        return {**credit_views.application(state), **place}
     assert isinstance(state, Transfer), "no request books statements"
     body = {**transfer(state), "version": state.version, **place}
     if body["effective_at"] is None:

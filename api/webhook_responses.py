@@ -99,6 +99,7 @@ class ReceivedOut(BaseModel):
     type: str
     subject: str = Field(description="the id of what it is about")
     outcome: str = Field(description="accepted, nothing_new, ignored, or the reason of a refusal")
+    details: dict[str, Any] = Field(description="of a refusal")
     received_at: datetime
 
 

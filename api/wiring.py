@@ -5,23 +5,21 @@ from __future__ import annotations
 import asyncio
 import gc
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 from typing import Any
-from urllib.parse import parse_qsl, quote, urlencode
 
-import psycopg
 from fastapi import FastAPI
 from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool
 
 from api import auditing, description, errors, paging
 from api.cache import Cache, Storage, storage_at
+from api.databases import make_hasher, make_ledger, make_read_models, webhooks_allowed
 from api.edge import Edge, EdgeOptions
 from api.guard import Gate, guard
 from api.limits import Limiter, Rates
-from api.local.postgres import EmbeddedPostgres
 from api.mailing import Mailer, transport_to
 from api.noticing import Noticer, writing
 from api.routes import (
@@ -33,12 +31,19 @@ from api.routes import (
     auth,
     bank_transfers,
     cache,
+    console,
+    countries,
+    credit_applications,
+    credit_reviews,
+    decisions,
     events,
     funds,
     health,
     investments,
     jobs,
+    loans,
     notices,
+    prequalifications,
     privacy,
     problems,
     processes,
@@ -55,26 +60,20 @@ from api.routes import (
     webhooks_incoming,
 )
 from api.secrets import cursor_key, jwt_secrets, limits_key, master_keys
-from api.settings import Settings, load_settings
+from api.settings import Settings
 from api.state import Policy, State
 from api.sweeping import sweep
 from api.watching import Watch
 from api.webhooks import Webhooks
 from application.identity.access import Access
-from application.identity.passwords import Hasher
 from application.identity.tokens import Signer, VerifiedTokens
-from application.ledger import Ledger
 from application.people.vault import Vault
 from application.privacy.master_keys import MasterKeys
-from application.webhooks.addresses import Allowed
+from application.processes.credit import tables as decision_tables
 from application.webhooks.providers import providers
 from application.webhooks.secrets import Secrets
-from migrations import runner
-from projections import schemas
-from projections.catalogue import READ_MODELS
 from projections.freshness import Freshness
 
-_PUBLIC = "-csearch_path=public"
 _RECONNECT_S = 2.0
 """The pool doubles its wait with each attempt to connect. One that gives up soon begins anew with the
 next request, instead of sitting out a wait as long as the outage was after the database is back."""
@@ -95,91 +94,6 @@ only, and answered with 412 when there is another by now. Errors are `applicatio
 People log in at `/api/auth/login` and send the access token as `Authorization: Bearer ...`; programs
 send an API key, the same way or as `X-API-Key`. Who may do what is one table; what belongs to others is
 answered as if it were not there."""
-
-
-def to_stderr(text: str) -> None:
-    print(text, file=sys.stderr)  # noqa: T201 - notices are for the person who waits
-
-
-@contextmanager
-def database(
-    settings: Settings, notice: Callable[[str], None] = to_stderr
-) -> Iterator[tuple[str, str]]:
-    """Connection strings of the database, for the application and for migrations; while the block
-    runs, so does the embedded server if there is no other."""
-    if settings.DATABASE_URL is not None:
-        yield (
-            public_only(settings.DATABASE_URL),
-            public_only(settings.admin_url or settings.DATABASE_URL),
-        )
-        return
-    with EmbeddedPostgres(settings.DATA_DIR, notice=notice) as server:
-        yield public_only(server.url()), public_only(server.url(superuser=True))
-
-
-def public_only(url: str) -> str:
-    """The connection string with names that mean the tables of the schema `public` and no others.
-
-    By default a schema with the role's own name comes first, and the application may make schemas: a
-    log of its own in one of those would be taken for the log.
-    """
-    base, _, query = url.partition("?")
-    given = parse_qsl(query, keep_blank_values=True)
-    options = [value for name, value in given if name == "options"]
-    kept = [(name, value) for name, value in given if name != "options"]
-    kept.append(("options", " ".join([*options, _PUBLIC])))
-    return f"{base}?{urlencode(kept, quote_via=quote, safe='')}"
-
-
-def migrate(admin_url: str) -> list[runner.Migration]:
-    """Bring the database to this version. Raises `MigrationError`."""
-    with psycopg.connect(admin_url, autocommit=True) as conn:
-        return runner.up(conn)
-
-
-def require_migrated(conninfo: str) -> None:
-    """Raises `MigrationError` when the database is behind this version: a server on it would only
-    fail later. Reads as the application's role, which may not migrate."""
-    with psycopg.connect(conninfo, autocommit=True) as conn:
-        row = conn.execute("SELECT to_regclass('schema_migrations') IS NOT NULL").fetchone()
-        behind = row is None or not row[0] or runner.pending(conn)
-    if behind:
-        raise runner.MigrationError("the database is not migrated: run `daybook migrate up` first")
-
-
-def make_read_models(conninfo: str) -> None:
-    """Make tables, empty so far, for read models that have never run: queries need them to be there."""
-    with psycopg.connect(conninfo, autocommit=True) as conn:
-        for model in READ_MODELS:
-            schemas.ensure(conn, model)
-
-
-@contextmanager
-def ready_database(settings: Settings, notice: Callable[[str], None] = to_stderr) -> Iterator[str]:
-    """The connection string of a migrated database: the embedded one is migrated on the way,
-    another one only by `daybook migrate up`."""
-    with database(settings, notice) as (conninfo, admin_url):
-        if settings.DATABASE_URL is None:
-            migrate(admin_url)
-        require_migrated(conninfo)
-        make_read_models(conninfo)
-        yield conninfo
-
-
-def make_ledger(settings: Settings, conninfo: str) -> Ledger:
-    return Ledger(
-        conninfo,
-        queue_limit=settings.QUEUE_LIMIT,
-        cache_accounts=settings.CACHE_ACCOUNTS,
-    )
-
-
-@contextmanager
-def open_ledger() -> Iterator[tuple[Ledger, str]]:
-    """A ledger for the command line, with its connection string: beside a running server or alone."""
-    settings = load_settings()
-    with ready_database(settings) as conninfo, make_ledger(settings, conninfo) as ledger:
-        yield ledger, conninfo
 
 
 def make_limiter(settings: Settings) -> Limiter | None:
@@ -208,19 +122,12 @@ def make_webhooks(settings: Settings, conninfo: str, masters: MasterKeys) -> Web
     return Webhooks(
         Secrets.load(conninfo, masters),
         webhooks_allowed(settings),
-        providers(settings.BANK_WEBHOOK_SECRET),
+        providers(
+            settings.BANK_WEBHOOK_SECRET,
+            settings.BUREAU_WEBHOOK_SECRET,
+            settings.DECISIONS_WEBHOOK_SECRET,
+        ),
         settings.WEBHOOK_TOLERANCE_S,
-    )
-
-
-def webhooks_allowed(settings: Settings) -> Allowed:
-    """Where webhooks may be sent; without TLS only while this is developed."""
-    return Allowed(private=settings.WEBHOOKS_ALLOW_PRIVATE, https_only=settings.is_production)
-
-
-def make_hasher(settings: Settings) -> Hasher:
-    return Hasher(
-        settings.ARGON2_TIME_COST, settings.ARGON2_MEMORY_KIB, settings.ARGON2_PARALLELISM
     )
 
 
@@ -256,6 +163,7 @@ def create_app(settings: Settings, conninfo: str) -> FastAPI:
         await asyncio.to_thread(make_read_models, conninfo)
         vault = await asyncio.to_thread(Vault.open, conninfo, master_keys(settings))
         hooks = await asyncio.to_thread(make_webhooks, settings, conninfo, vault.masters)
+        tables = await asyncio.to_thread(decision_tables)
         await pool.open()
         ledger = make_ledger(settings, conninfo)
         keeper = auditing.keeper(settings, conninfo)
@@ -270,7 +178,7 @@ def create_app(settings: Settings, conninfo: str) -> FastAPI:
                 gate = Gate(signer, access, limiter, VerifiedTokens(signer))
                 state = State(
                     ledger, pool, freshness, settings.DATA_DIR, gate, vault, hasher, policy, noticer,
-                    cache, hooks, Watch(pool, freshness),
+                    cache, hooks, Watch(pool, freshness), tables,
                 )  # fmt: skip
                 app.state.daybook = state
                 transport = transport_to(settings.SMTP_URL, settings.DATA_DIR)
@@ -314,7 +222,9 @@ def create_app(settings: Settings, conninfo: str) -> FastAPI:
         accounts, transfers, approvals, reports, events, streams, audit, audit_proof, projections,
         problems, health, auth, registration, profile, users, privacy, api_keys, security,
         cache, processes, jobs, webhooks, webhooks_incoming, reconciliations,
-        funds, investments, bank_transfers, notices,
+        funds, investments, bank_transfers, notices, countries, credit_reviews, credit_applications,
+        prequalifications,
+        loans, decisions, console,
     )  # fmt: skip
     routers = [module.router for module in modules]
     for router in routers:

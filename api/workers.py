@@ -12,10 +12,11 @@ from psycopg import Connection
 from psycopg_pool import ConnectionPool
 
 from api import mailing
+from api.databases import make_ledger, webhooks_allowed
 from api.secrets import master_keys
 from api.settings import Settings
-from api.wiring import make_ledger, webhooks_allowed
 from application.banking import Banking
+from application.bureaus import Bureaus
 from application.connecting import CONNECTION
 from application.jobs import Kinds
 from application.jobs.workers import Workers
@@ -25,6 +26,7 @@ from application.notifications.emailing import Emailer
 from application.notifications.kinds import kinds as notification_kinds
 from application.outbound.bank import HttpBank
 from application.outbound.breaker import Breakers
+from application.outbound.bureau import HttpBureau
 from application.outbound.client import Tries
 from application.outbound.health import HealthKeeper
 from application.people.vault import Vault
@@ -46,6 +48,7 @@ def concurrency(settings: Settings) -> dict[str, int]:
         "payments": settings.JOBS_PAYMENTS,
         "notifications": settings.JOBS_NOTIFICATIONS,
         "webhooks": settings.JOBS_WEBHOOKS,
+        "bureaus": settings.JOBS_BUREAUS,
         "default": settings.JOBS_DEFAULT,
     }
 
@@ -60,7 +63,10 @@ def running_worker(settings: Settings, conninfo: str) -> Iterator[None]:
         pool = parts.enter_context(_pool(conninfo, sum(concurrency(settings).values())))
         breakers = Breakers(settings.REDIS_URL, on_change=HealthKeeper(conninfo))
         parts.callback(breakers.close)
-        known = processes(timedelta(seconds=settings.BANK_PATIENCE_S))
+        known = processes(
+            timedelta(seconds=settings.BANK_PATIENCE_S),
+            bureau_patience=timedelta(seconds=settings.BUREAU_PATIENCE_S),
+        )
         threads = [
             threading.Thread(target=Follower(conninfo, ledger, process).run, args=(stop,))
             for process in known.values()
@@ -91,7 +97,7 @@ def _kinds(
     breakers: Breakers,
     parts: ExitStack,
 ) -> Kinds:
-    """The jobs that this worker can do; those of a bank only when there is one."""
+    """The jobs that this worker can do; those of a bank or a credit bureau only when there is one."""
     vault = Vault.open(conninfo, master_keys(settings))
     transport = mailing.transport_to(settings.SMTP_URL, settings.DATA_DIR)
     deliver = mailing.deliverer(transport, settings.MAIL_FROM)
@@ -105,17 +111,50 @@ def _kinds(
     deliverer = Deliverer(pool.connection, secrets, poster.post, listeners)
     kinds = {TELL: telling.kind(pool.connection), **notification_kinds(deliverer, emailer)}
     if settings.BANK_URL is not None:
-        bank = HttpBank.at(
-            settings.BANK_URL,
-            settings.BANK_TOKEN or "",
-            breakers.of("bank"),
-            tries=Tries(attempts=1),
-        )
-        parts.callback(bank.close)
-        look_after = timedelta(seconds=settings.BANK_LOOK_AFTER_S)
-        banking = Banking(ledger, bank, pool.connection, vault, look_after=look_after)
-        kinds.update(banking.kinds())
+        kinds.update(_banking(settings, ledger, pool, vault, breakers, parts))
+    if settings.BUREAU_URL is not None:
+        kinds.update(_bureaus(settings, ledger, pool, vault, breakers, parts))
     return kinds
+
+
+def _banking(
+    settings: Settings,
+    ledger: Ledger,
+    pool: Pool,
+    vault: Vault,
+    breakers: Breakers,
+    parts: ExitStack,
+) -> Kinds:
+    assert settings.BANK_URL is not None
+    bank = HttpBank.at(
+        settings.BANK_URL,
+        settings.BANK_TOKEN or "",
+        breakers.of("bank"),
+        tries=Tries(attempts=1),
+    )
+    parts.callback(bank.close)
+    look_after = timedelta(seconds=settings.BANK_LOOK_AFTER_S)
+    return Banking(ledger, bank, pool.connection, vault, look_after=look_after).kinds()
+
+
+def _bureaus(
+    settings: Settings,
+    ledger: Ledger,
+    pool: Pool,
+    vault: Vault,
+    breakers: Breakers,
+    parts: ExitStack,
+) -> Kinds:
+    assert settings.BUREAU_URL is not None
+    bureau = HttpBureau.at(
+        settings.BUREAU_URL,
+        settings.BUREAU_TOKEN or "",
+        breakers.of("bureau"),
+        tries=Tries(attempts=1),
+    )
+    parts.callback(bureau.close)
+    look_after = timedelta(seconds=settings.BUREAU_LOOK_AFTER_S)
+    return Bureaus(ledger, bureau, pool.connection, vault, look_after=look_after).kinds()
 
 
 def _pool(conninfo: str, threads: int) -> Pool:

@@ -13,6 +13,7 @@ from psycopg import Connection
 
 from api import views
 from api.callers import caller_of, caller_or_none
+from api.people_views import NO_STORE
 from api.preconditions import etag, has_already, refuse_if_match
 from api.problems import CATALOGUE, PROBLEM_JSON, ProblemError, render
 from api.state import State, correlation_of
@@ -32,6 +33,9 @@ Render = Callable[[Sequence[Outcome]], Answer]
 Beside = Callable[[Connection[Any]], None]
 """Writes to ordinary tables in the transaction of a command's events."""
 
+View = Callable[[Accepted], views.Json]
+"""Shows what a command did, where that is not the resource itself."""
+
 Finish = Callable[[State, views.Json], Awaitable[views.Json]]
 """Makes what is sent of what is kept: what is personal is kept sealed, so that it can be forgotten, and
 opened anew for each answer."""
@@ -47,6 +51,11 @@ class Author(NamedTuple):
 def json_response(body: object, headers: Mapping[str, str] | None = None) -> Response:
     """A read's answer, encoded once and not checked again."""
     return Response(views.encode(body), headers=headers, media_type="application/json")
+
+
+def private_response(body: views.Json, status: int = 200) -> Response:
+    """An answer that nothing on its way may keep."""
+    return Response(views.encode(body), status, NO_STORE, "application/json")
 
 
 def tagged_response(body: object, version: int, if_none_match: list[str] | None) -> Response:
@@ -65,25 +74,27 @@ async def create(
     beside: Beside | None = None,
     finish: Finish | None = None,
     author: Author | None = None,
+    view: View | None = None,
+    place: str = "",
 ) -> Response:
     """Submit a command that starts something new, and answer with that, or with the problem. Of several
     all are carried out or none, and the last is what is answered.
 
-    `status` is 202 for what only begins. `author` is for public routes, where no caller is known. Raises
-    what `beside` refuses.
+    `status` is 202 for what only begins. `author` is for public routes, where no caller is known. `place`
+    is the path under which it is found, by default the request's own. Raises what `beside` refuses.
     """
     refuse_if_match(request)
     answered = await _write(
         request,
         state,
         commands,
-        _one(request, status),
+        _one(request, status, view),
         linked=len(commands) > 1,
         beside=beside,
         finish=finish,
         author=author,
     )
-    return _tagged(answered, request.url.path, status)
+    return _tagged(answered, place or request.url.path, status)
 
 
 async def change(
@@ -167,7 +178,7 @@ def _author(request: Request) -> Author:
     return Author(caller.actor, caller.name)
 
 
-def _one(request: Request, status: int) -> Render:
+def _one(request: Request, status: int, view: View | None = None) -> Render:
     """The answer to a request about one resource: the resource, or the problem. What waits for a second
     person is answered with 202."""
     instance, correlation_id = request.url.path, correlation_of(request)
@@ -184,7 +195,7 @@ def _one(request: Request, status: int) -> Render:
         assert isinstance(outcome, Accepted), "one is refused for itself if any is"
         state = outcome.state
         waits = isinstance(state, Approval) and state.status == "pending"
-        body = views.encode(views.accepted(outcome, sees))
+        body = views.encode(view(outcome) if view else views.accepted(outcome, sees))
         return Answer(202 if waits else status, body, outcome.position)
 
     return render_one

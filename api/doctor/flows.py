@@ -64,7 +64,8 @@ def dead_jobs(patient: Patient) -> Looked:
             findings.append(
                 warning(
                     f"The queue {one.queue} is {one.behind_s:,.0f} s behind.",
-                    "Run `daybook worker`, or more of them: with BANK_URL for the queue banking.",
+                    "Run `daybook worker`, or more of them: with BANK_URL for the queue banking, and with"
+                    " BUREAU_URL for the queue bureaus.",
                 )
             )
     waiting = sum(one.waiting for one in found)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import secrets
 import socket
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,11 +17,12 @@ _SETTLE_AFTER_S = 2.0
 """Long enough to see each step."""
 
 
-class SandboxBank(NamedTuple):
-    """A bank that is to run: by `command` with `secrets` in its environment, and with `settings` in that of
-    those who ask it. The person whose installation it is finds its token in `header`, a file that
+class Sandbox(NamedTuple):
+    """A service that is to run: by `command` with `secrets` in its environment, and with `settings` in that
+    of those who ask it. The person whose installation it is finds its token in `header`, a file that
     curl takes."""
 
+    name: str
     url: str
     header: Path
     command: tuple[str, ...]
@@ -29,38 +30,61 @@ class SandboxBank(NamedTuple):
     settings: Mapping[str, str]
 
 
-def bank_for(settings: Settings) -> SandboxBank | None:
-    """A bank for an installation that has none. Its secrets are new each time: nobody else knows it.
-    Leaves its token in the installation's folder, which has to be there."""
-    if settings.BANK_URL is not None:
-        return None
-    port, token = _port(settings.PORT + 10), secrets.token_urlsafe(24)
+def needed(settings: Settings) -> list[Sandbox]:
+    """One for each service that an installation does not have. Their secrets are new each time: nobody else
+    knows them. Leaves their tokens in the installation's folder, which has to be there."""
+    found = []
+    if settings.BANK_URL is None:
+        found.append(_bank(settings))
+    if settings.BUREAU_URL is None:
+        found.append(_bureau(settings))
+    return found
+
+
+def _bank(settings: Settings) -> Sandbox:
+    return _sandbox(
+        settings, "bank", _port(settings.PORT + 10), settings.BANK_WEBHOOK_SECRET,
+        "--data", str(settings.DATA_DIR / "sandbox-bank.db"),
+        "--settle-after", str(_SETTLE_AFTER_S),
+    )  # fmt: skip
+
+
+def _bureau(settings: Settings) -> Sandbox:
+    port = _port(settings.PORT + 11)
+    return _sandbox(settings, "bureau", port, settings.BUREAU_WEBHOOK_SECRET)
+
+
+def _sandbox(
+    settings: Settings, what: str, port: int, old_secrets: Sequence[str], *options: str
+) -> Sandbox:
+    token = secrets.token_urlsafe(24)
     signs_by = f"whsec_{base64.b64encode(secrets.token_bytes(32)).decode()}"
     host = f"[{settings.HOST}]" if ":" in settings.HOST else settings.HOST
     command = (
-        "sandbox", "bank", "--host", _HOST, "--port", str(port),
-        "--data", str(settings.DATA_DIR / "sandbox-bank.db"),
-        "--webhook-url", f"http://{host}:{settings.PORT}/api/webhooks/incoming/bank",
-        "--settle-after", str(_SETTLE_AFTER_S),
+        "sandbox", what, "--host", _HOST, "--port", str(port),
+        "--webhook-url", f"http://{host}:{settings.PORT}/api/webhooks/incoming/{what}",
+        *options,
     )  # fmt: skip
-    url, header = f"http://{_HOST}:{port}", settings.DATA_DIR / "sandbox-bank.txt"
+    url, header = f"http://{_HOST}:{port}", settings.DATA_DIR / f"sandbox-{what}.txt"
     replace_file(header, f"Authorization: Bearer {token}\n", mode=0o600)
-    return SandboxBank(
+    service = what.upper()
+    return Sandbox(
+        what,
         url,
         header,
         command,
         {"SANDBOX_WEBHOOK_SECRET": signs_by, "SANDBOX_TOKEN": token},
         {
-            "BANK_URL": url,
-            "BANK_TOKEN": token,
-            "BANK_WEBHOOK_SECRET": ",".join([signs_by, *settings.BANK_WEBHOOK_SECRET]),
+            f"{service}_URL": url,
+            f"{service}_TOKEN": token,
+            f"{service}_WEBHOOK_SECRET": ",".join([signs_by, *old_secrets]),
         },
     )
 
 
 def _port(wanted: int) -> int:
-    """The port, or when that is taken, one that is free."""
-    for port in (min(wanted, 65_535), 0):
+    """The port, or when that is taken or there is none such, one that is free."""
+    for port in (wanted if wanted <= 65_535 else 0, 0):
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:

@@ -27,6 +27,9 @@ def with_sandbox() -> dict[str, str]:
     return made | {
         "COMPOSE_APP_ENV": "development",
         "BANK_URL": "http://sandbox:8010",
+        "BUREAU_URL": "http://sandbox-bureau:8011",
+        "BUREAU_TOKEN": made["BANK_TOKEN"],
+        "BUREAU_WEBHOOK_SECRET": made["BANK_WEBHOOK_SECRET"],
         "SANDBOX_TOKEN": made["BANK_TOKEN"],
         "SANDBOX_WEBHOOK_SECRET": made["BANK_WEBHOOK_SECRET"],
     }

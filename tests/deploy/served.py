@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import re
 import subprocess
-import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -23,6 +22,7 @@ from api.local import cluster
 from api.local.postgres import EmbeddedPostgres
 from tests.deploy import made_up
 from tests.deploy.composing import composed
+from tests.support.folders import data_folder
 from tests.support.processes import PATIENCE_S, ROOT, Daybook, free_port
 from tests.support.redis import RedisServer
 
@@ -45,12 +45,14 @@ class Served:
         self._owner_url = f"postgresql://postgres@/postgres?host={quote(sockets, safe='')}"
         # The balancer tells the servers apart that share a name; here the first is meant.
         self.ports = free_ports(2)
-        bank = free_ports(1)[0]
+        bank, bureau = free_ports(2)
         self._places = {
             "redis:6379": redis.url.removeprefix("redis://").partition("/")[0],
             "api:8000": f"127.0.0.1:{self.ports[0]}",
             "sandbox:8010": f"127.0.0.1:{bank}",
             "8010": bank,
+            "sandbox-bureau:8011": f"127.0.0.1:{bureau}",
+            "8011": bureau,
             "0.0.0.0": "127.0.0.1",
             "/var/lib/daybook": str(folder),
         }
@@ -99,8 +101,7 @@ class Served:
 @contextmanager
 def served() -> Iterator[Served]:
     """The stack's servers, and a database that its migration job has brought to this version."""
-    with tempfile.TemporaryDirectory(prefix="daybook-test-") as name, ExitStack() as stack:
-        folder = Path(name)
+    with data_folder() as folder, ExitStack() as stack:
         folder.chmod(0o755)  # where root runs the tests, Postgres is another user
         rules = folder / "pg_hba.conf"
         rules.write_text(_TRUSTED_AS_IN_THE_IMAGE)

@@ -9,9 +9,8 @@ from typing import Any
 
 import jsonschema_rs
 import pytest
-from typer.main import get_command
 
-from api.cli.commands import app
+from api.cli.commands import daybook
 from api.policies import ROUTES
 from api.settings import Settings
 from api.starting import check_for_production
@@ -24,6 +23,7 @@ SECRETS = made_up.secrets()
 STACK = composed(SECRETS)
 SERVICES: dict[str, dict[str, Any]] = STACK["services"]
 OURS = {name: one for name, one in SERVICES.items() if one["image"].startswith("daybook:")}
+SANDBOXES = ("sandbox", "sandbox-bureau")
 SCHEMA = json.loads((Path(__file__).parent / "compose-spec.json").read_text())
 
 
@@ -35,20 +35,20 @@ def test_the_file_fits_the_specification() -> None:
 
 
 def test_every_role_is_there() -> None:
-    assert set(OURS) == {"migrate", "api", "projector", "worker", "sandbox"}
+    assert set(OURS) == {"migrate", "api", "projector", "worker", *SANDBOXES}
     assert set(SERVICES) - set(OURS) == {"database", "redis", "balancer"}
     assert SERVICES["database"]["image"].startswith("postgres:18")
 
 
 def test_each_command_is_one_of_the_command_line() -> None:
     for name, service in OURS.items():
-        command: Any = get_command(app)
+        commands: Any = daybook.loaded()
         for word in service["command"]:
             if word.startswith("-"):
                 break
-            assert word in command.commands, name
-            command = command.commands[word]
-        assert not hasattr(command, "commands"), name
+            assert word in commands, name
+            commands = getattr(commands[word], "commands", None)
+        assert commands is None, name
 
 
 @pytest.mark.parametrize("name", ["api", "projector", "worker"])
@@ -80,16 +80,17 @@ def test_nothing_starts_without_its_secrets(name: str) -> None:
 
 def test_production_asks_no_sandbox(monkeypatch: pytest.MonkeyPatch) -> None:
     """Not even by mistake: it would credit money that nobody has paid."""
-    assert SERVICES["sandbox"]["profiles"] == ["sandbox"]
-    assert [name for name, one in SERVICES.items() if "profiles" in one] == ["sandbox"]
+    assert {name for name, one in SERVICES.items() if "profiles" in one} == set(SANDBOXES)
+    assert all(SERVICES[name]["profiles"] == ["sandbox"] for name in SANDBOXES)
     assert SERVICES["api"]["environment"]["BANK_URL"] == SECRETS["BANK_URL"]
     assert SERVICES["api"]["environment"]["APP_ENV"] == "production"
-    assert not set(SERVICES["sandbox"]["volumes"]) & set(SERVICES["api"]["volumes"])
+    for name in SANDBOXES:
+        assert not set(SERVICES[name]["volumes"]) & set(SERVICES["api"]["volumes"])
     mistaken = composed(made_up.with_sandbox() | {"COMPOSE_APP_ENV": ""})
     for setting, value in mistaken["services"]["api"]["environment"].items():
         monkeypatch.setenv(setting, value)
-    (problem,) = check_for_production(Settings())
-    assert problem.startswith("BANK_URL: ")
+    problems = check_for_production(Settings())
+    assert [problem.partition(":")[0] for problem in problems] == ["BANK_URL", "BUREAU_URL"]
 
 
 def test_no_command_line_has_a_secret() -> None:
@@ -98,17 +99,21 @@ def test_no_command_line_has_a_secret() -> None:
         assert not [secret for secret in SECRETS.values() if secret in words], name
 
 
-def test_the_sandbox_is_the_bank_that_is_asked_and_believed() -> None:
+@pytest.mark.parametrize("provider", ["bank", "bureau"])
+def test_the_sandbox_is_who_is_asked_and_believed(provider: str) -> None:
     services = composed(made_up.with_sandbox())["services"]
-    sandbox, api = services["sandbox"], services["api"]["environment"]
+    name = next(each for each in SANDBOXES if services[each]["command"][1] == provider)
+    sandbox, api = services[name], services["api"]["environment"]
     given = dict(pairwise(sandbox["command"]))
-    assert api["BANK_URL"] == f"http://sandbox:{given['--port']}"
-    assert given["--webhook-url"] == f"http://api:{api['PORT']}/api/webhooks/incoming/bank"
+    service = provider.upper()
+    assert api[f"{service}_URL"] == f"http://{name}:{given['--port']}"
+    assert given["--webhook-url"] == f"http://api:{api['PORT']}/api/webhooks/incoming/{provider}"
     assert "POST /api/webhooks/incoming/{provider}" in ROUTES
-    assert set(providers([api["BANK_WEBHOOK_SECRET"]])) == {"bank"}
+    secrets = [[api[f"{each}_WEBHOOK_SECRET"]] for each in ("BANK", "BUREAU")]
+    assert set(providers(*secrets)) == {"bank", "bureau"}
     assert sandbox["environment"] == {
-        "SANDBOX_TOKEN": api["BANK_TOKEN"],
-        "SANDBOX_WEBHOOK_SECRET": api["BANK_WEBHOOK_SECRET"],
+        "SANDBOX_TOKEN": api[f"{service}_TOKEN"],
+        "SANDBOX_WEBHOOK_SECRET": api[f"{service}_WEBHOOK_SECRET"],
     }
 
 
