@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import shutil
 import signal
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from itertools import count
-from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -18,6 +15,7 @@ from hypothesis import HealthCheck, settings
 
 from api.local.postgres import EmbeddedPostgres
 from migrations import runner
+from tests.support.folders import data_folder
 
 # Started in the background of a shell, this process may ignore what its children are to be stopped by.
 for _number in (signal.SIGINT, signal.SIGHUP):
@@ -51,17 +49,11 @@ MakeDatabase = Callable[[], AbstractContextManager[Database]]
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[EmbeddedPostgres]:
-    # Not in pytest's own folder: the next pytest on this machine closes that to other users, and the
-    # server is another user when root runs the tests.
-    folder = Path(tempfile.mkdtemp(prefix="daybook-test-"))
     # These data need not outlive the machine, and tests of what does have a server of their own.
-    settings = {"fsync": "off", "shared_buffers": "64MB"}
-    try:
-        with EmbeddedPostgres(folder, settings=settings) as server:
-            _make_template(server)
-            yield server
-    finally:
-        shutil.rmtree(folder)
+    settings = {"fsync": "off", "shared_buffers": "64MB", "max_wal_size": "128MB"}
+    with data_folder() as folder, EmbeddedPostgres(folder, settings=settings) as server:
+        _make_template(server)
+        yield server
 
 
 @pytest.fixture(scope="session")

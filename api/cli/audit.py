@@ -20,7 +20,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from api import auditing, wiring
+from api import auditing, databases
 from api.cli import audit_proofs
 from api.cli.output import Json, console, show
 from api.cli.reading import read
@@ -79,7 +79,7 @@ def verify_log(
     models: list[ReadModelVerdict] = []
     if first > 1:
         notices.append(f"Begins at event {first}, trusting the stored hash of event {first - 1}.")
-    with wiring.ready_database(settings) as conninfo, _connected(conninfo) as conn:
+    with databases.ready_database(settings) as conninfo, _connected(conninfo) as conn:
         own, collected = _collect(settings, conn, checkpoint or (), public_key, notices)
         with _bar("verifying") as report:
             found = verify(conn, first=first, last=last, kept=collected.kept, progress=report)
@@ -215,7 +215,7 @@ def make_checkpoint(as_json: Json = False) -> None:
     checkpoint is verified first.
     """
     settings = load_settings()
-    with wiring.ready_database(settings) as conninfo, _connected(conninfo) as conn:
+    with databases.ready_database(settings) as conninfo, _connected(conninfo) as conn:
         signer, verifiers = auditing.signing_keys(settings)
         folder = auditing.checkpoint_folder(settings)
         made = making.make(conn, signer, verifiers, folder)

@@ -9,10 +9,6 @@ import typer
 from api.settings import load_settings
 
 
-def add_to(app: typer.Typer) -> None:
-    app.command()(bench)
-
-
 def bench(
     quick: Annotated[bool, typer.Option("--quick", help="Smaller and less exact.")] = False,
     only: Annotated[list[str] | None, typer.Option(help="Only these rows.")] = None,

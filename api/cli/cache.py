@@ -7,7 +7,7 @@ import asyncio
 import typer
 from psycopg import AsyncConnection
 
-from api import wiring
+from api import databases
 from api.cache import clear_redis
 from api.kept import MODELS
 from api.settings import load_settings
@@ -25,7 +25,7 @@ def clear() -> None:
     """Empty the cache, in Redis and in every running server: what is read next comes from the
     database. Nothing is lost by it."""
     settings = load_settings()
-    with wiring.ready_database(settings) as conninfo:
+    with databases.ready_database(settings) as conninfo:
         asyncio.run(_tell(conninfo))
     if settings.REDIS_URL is None:
         typer.echo("cleared")

@@ -1,4 +1,4 @@
-"""All commands, and what a person reads when one of them cannot go on."""
+"""All commands, and how the command line is run."""
 
 from __future__ import annotations
 
@@ -6,48 +6,7 @@ import logging
 import os
 import sys
 
-import psycopg
-import typer
-from rich.console import Console
-
-from api.cli import (
-    apikeys,
-    audit,
-    bench,
-    cache,
-    config,
-    doctor,
-    export,
-    imports,
-    jobs,
-    keys,
-    ledger,
-    privacy,
-    processes,
-    projections,
-    reconciling,
-    replay,
-    sandbox,
-    serving,
-    users,
-    working,
-)
-from api.local.errors import LocalServerError
-from api.server import PortInUseError
-from api.settings import SettingsError, load_settings
-from application.audit.errors import AuditError
-from application.ledger import WriteFailedError
-from application.privacy.errors import PrivacyError
-from application.processes.definitions import UnknownProcessError
-from domain.refusals import Refusal
-from migrations.runner import MigrationError
-from projections.catalogue import UnknownReadModelError
-from projections.exporting.errors import ExportError
-from projections.files import ModelFileError
-from projections.log import UnreadableEventError
-from projections.parking import RetryRefusedError
-from projections.rebuild import RebuildFailedError, RebuildRefusedError
-from projections.rebuild_state import SupersededError
+from api.cli.lazily import LazyGroup, Listed
 
 HELP = """An event-sourced double-entry ledger on Postgres.
 
@@ -58,61 +17,101 @@ Exit status: 0 done; 1 something was refused or failed, the message says what; 2
 130 interrupted by Ctrl-C. Stopping `up`, `serve`, `project` or `worker` is 0.
 """
 
-app = typer.Typer(
-    help=HELP,
-    no_args_is_help=True,
-    add_completion=False,
-    rich_markup_mode="markdown",
-    pretty_exceptions_enable=False,
+COMMANDS = (
+    Listed(
+        "up",
+        "api.cli.serving:up",
+        "Run everything here: Postgres, migrations, API, projections, worker, a bank to try, until Ctrl-C.",
+    ),
+    Listed(
+        "serve",
+        "api.cli.serving:serve_api",
+        "Serve the API on a migrated database, until SIGTERM or Ctrl-C.",
+    ),
+    Listed(
+        "project",
+        "api.cli.projecting:project",
+        "Keep the read models up to date, and rebuild them when asked to, until SIGTERM or Ctrl-C.",
+    ),
+    Listed(
+        "worker",
+        "api.cli.working:worker",
+        "Drive processes, fire deadlines and run jobs, until SIGTERM or Ctrl-C.",
+    ),
+    Listed(
+        "accounts",
+        "api.cli.ledger:accounts",
+        "List accounts with their balances, the last opened first.",
+    ),
+    Listed(
+        "balance",
+        "api.cli.ledger:balance",
+        "Show an account's balance, now or at a past time or position.",
+    ),
+    Listed("transfers", "api.cli.ledger:list_transfers", "List transfers, the newest first."),
+    Listed(
+        "trial-balance",
+        "api.cli.ledger:trial_balance",
+        "Debits, credits and their difference per currency; exit status 1 when one is not zero.",
+    ),
+    Listed(
+        "reconcile",
+        "api.cli.reconciling:reconcile",
+        "Hold a bank's statements against what the bank was asked to move: matched, missing, unexpected.",
+    ),
+    Listed(
+        "replay",
+        "api.cli.replay:replay",
+        "Tell the story of a stream: when, who, what, and why, one line an event.",
+    ),
+    Listed(
+        "export",
+        "api.cli.export:export",
+        "Write the event log as files, a folder for each topic and month, typed columns.",
+    ),
+    Listed(
+        "doctor",
+        "api.cli.doctor:doctor",
+        "Look the ledger over, and say what is the matter and what to do. Changes nothing.",
+    ),
+    Listed(
+        "bench",
+        "api.cli.bench:bench",
+        "Measure speed as ratios in one run; writes bench.json to the data folder.",
+    ),
+    Listed(
+        "migrate",
+        "api.cli.config:migrate_app",
+        "Bring the database to this version, or back.",
+    ),
+    Listed("config", "api.cli.config:config_app", "Show how this installation is set up."),
+    Listed("import", "api.cli.imports:app", "Import bank statements and files of transfers."),
+    Listed("events", "api.cli.ledger:events_app", "The log: follow it, or show events."),
+    Listed(
+        "projections", "api.cli.projections:app", "The read models: look at them, rebuild them."
+    ),
+    Listed(
+        "audit", "api.cli.audit:app", "Prove that nothing was altered: verify, sign, prove, check."
+    ),
+    Listed("users", "api.cli.users:app", "Who may use the ledger: make, list, suspend."),
+    Listed("apikeys", "api.cli.apikeys:app", "Keys for programs: issue, list, revoke."),
+    Listed("privacy", "api.cli.privacy:app", "Personal data: show them for a purpose, erase them."),
+    Listed("keys", "api.cli.keys:app", "The master keys of personal data: make, rotate, list."),
+    Listed("cache", "api.cli.cache:app", "What servers keep of read models: forget it."),
+    Listed("sandbox", "api.cli.sandbox:app", "Services that stand in for those of others."),
+    Listed(
+        "processes", "api.cli.processes:app", "Flows that take days: list, show, retry, skip, undo."
+    ),
+    Listed(
+        "decisions",
+        "api.cli.decisions:app",
+        "Tables that decide on credit: check one, try it, replay past applications.",
+    ),
+    Listed("jobs", "api.cli.jobs:app", "Work for the outside world: list, retry, cancel."),
 )
-serving.add_to(app)
-working.add_to(app)
-config.add_to(app)
-app.add_typer(imports.app, name="import", help="Import bank statements and files of transfers.")
-ledger.add_to(app)
-reconciling.add_to(app)
-replay.add_to(app)
-export.add_to(app)
-app.add_typer(
-    projections.app, name="projections", help="The read models: look at them, rebuild them."
-)
-app.add_typer(
-    audit.app, name="audit", help="Prove that nothing was altered: verify, sign, prove, check."
-)
-app.add_typer(users.app, name="users", help="Who may use the ledger: make, list, suspend.")
-app.add_typer(apikeys.app, name="apikeys", help="Keys for programs: issue, list, revoke.")
-app.add_typer(
-    privacy.app, name="privacy", help="Personal data: show them for a purpose, erase them."
-)
-app.add_typer(keys.app, name="keys", help="The master keys of personal data: make, rotate, list.")
-app.add_typer(cache.app, name="cache", help="What servers keep of read models: forget it.")
-app.add_typer(sandbox.app, name="sandbox", help="Services that stand in for those of others.")
-app.add_typer(
-    processes.app, name="processes", help="Flows that take days: list, show, retry, skip, undo."
-)
-app.add_typer(jobs.app, name="jobs", help="Work for the outside world: list, retry, cancel.")
-doctor.add_to(app)
-bench.add_to(app)
+"""In the order of their list; each says in its own help what it says here."""
 
-_SAID_PLAINLY = (
-    AuditError,
-    ExportError,
-    LocalServerError,
-    PortInUseError,
-    SettingsError,
-    MigrationError,
-    PrivacyError,
-    RetryRefusedError,
-    ModelFileError,
-    UnknownProcessError,
-    UnknownReadModelError,
-    RebuildFailedError,
-    RebuildRefusedError,
-    SupersededError,
-    UnreadableEventError,
-    WriteFailedError,
-)
-"""Errors whose message says what happened and what to do."""
+daybook = LazyGroup(COMMANDS, help=HELP, no_args_is_help=True, rich_markup_mode="markdown")
 
 
 def run() -> None:
@@ -120,37 +119,22 @@ def run() -> None:
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     try:
         try:
-            app()
+            daybook()
         finally:
             sys.stdout.flush()  # what cannot be written is known here rather than after the end
-    except _SAID_PLAINLY as error:
-        _fail(str(error))
-    except Refusal as refusal:
-        from api.problems import explain
+    except Exception as error:
+        from api.cli.failures import in_words
 
-        _fail(explain(refusal.reason, refusal.details))
-    except psycopg.errors.InsufficientPrivilege as error:
-        _fail(
-            f"the database refuses this to its role ({error.diag.message_primary}): set "
-            "DATABASE_ADMIN_URL to the same database for the role that owns it"
-        )
-    except psycopg.OperationalError as error:
-        _fail(f"the database cannot be reached: {str(error).strip()}\n{_where_to_look()}")
-    except psycopg.ProgrammingError as error:
-        if error.sqlstate is not None:  # from the server: a mistake of Daybook's, not of its user
+        words = in_words(error)
+        if words is None:
             raise
-        _fail(f"DATABASE_URL or DATABASE_ADMIN_URL cannot be used: {str(error).strip()}")
-    except OSError as error:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # Python tries once more when it ends
-        _fail(str(error))
-
-
-def _where_to_look() -> str:
-    if load_settings().DATABASE_URL is None:
-        return "The daybook that ran it may have stopped just now: try again."
-    return "See whether it runs, and whether DATABASE_URL is right."
+        if isinstance(error, OSError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # Python tries once more when it ends
+        _fail(words)
 
 
 def _fail(message: str) -> None:
+    from rich.console import Console
+
     Console(stderr=True, highlight=False).print(f"daybook: {message}", markup=False, soft_wrap=True)
     sys.exit(1)

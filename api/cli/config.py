@@ -13,7 +13,7 @@ import typer
 from dotenv import dotenv_values
 from psycopg.conninfo import conninfo_to_dict
 
-from api import secrets, starting, wiring
+from api import databases, secrets, starting
 from api.cli.output import Json, console, one_line, show
 from api.settings import Settings, SettingsError, env_file, load_settings
 from migrations import runner
@@ -25,16 +25,11 @@ READER = "daybook_reader"
 """The role for analysts, made by the migrations: it may read events and read models, nothing else."""
 
 
-def add_to(app: typer.Typer) -> None:
-    app.add_typer(migrate_app, name="migrate", help="Bring the database to this version, or back.")
-    app.add_typer(config_app, name="config", help="Show how this installation is set up.")
-
-
 @migrate_app.command("up")
 def migrate_up() -> None:
     """Apply the migrations that are missing. Safe to start more than once at the same time."""
-    with wiring.database(load_settings()) as (_, admin_url):
-        applied = wiring.migrate(admin_url)
+    with databases.database(load_settings()) as (_, admin_url):
+        applied = databases.migrate(admin_url)
     for migration in applied:
         typer.echo(f"applied {migration.number:04}_{migration.name}")
     if not applied:
@@ -50,7 +45,7 @@ def migrate_down(
     if not yes:
         typer.confirm(f"Take back {steps} migration(s) and delete what they hold?", abort=True)
     with (
-        wiring.database(load_settings()) as (_, admin_url),
+        databases.database(load_settings()) as (_, admin_url),
         psycopg.connect(admin_url, autocommit=True) as conn,
     ):
         undone = runner.down(conn, steps)
@@ -64,7 +59,7 @@ def migrate_down(
 def migrate_status(as_json: Json = False) -> None:
     """List the migrations and when each was applied."""
     with (
-        wiring.database(load_settings()) as (_, admin_url),
+        databases.database(load_settings()) as (_, admin_url),
         psycopg.connect(admin_url, autocommit=True) as conn,
     ):
         found = runner.status(conn)
@@ -96,7 +91,7 @@ def database_url(
     if superuser and reader:
         raise typer.BadParameter("give --superuser or --reader, not both")
     settings = load_settings()
-    with wiring.database(settings) as (conninfo, admin_url):
+    with databases.database(settings) as (conninfo, admin_url):
         if reader:
             typer.echo(as_user(conninfo, READER))
         else:

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from api import wiring
+from api import databases
 from api.cli.output import Json, console
 from api.doctor.examining import examine, is_healthy
 from api.doctor.findings import Checked, Status, count, wrong
@@ -19,10 +19,6 @@ from application.importing.texts import clean
 
 _MARKS: dict[Status, str] = {"ok": "ok", "warning": "WARN", "wrong": "WRONG"}
 _MAX_CHARS = 4_000
-
-
-def add_to(app: typer.Typer) -> None:
-    app.command()(doctor)
 
 
 def doctor(
@@ -50,7 +46,7 @@ def doctor(
 def _examine(*, deep: bool) -> list[Checked]:
     settings = load_settings()
     try:
-        with wiring.database(settings) as (conninfo, admin_url):
+        with databases.database(settings) as (conninfo, admin_url):
             return examine(Patient(settings, conninfo, admin_url, deep=deep))
     except LocalServerError as error:
         advice = "Do as it says, and run `daybook doctor` again."

@@ -13,17 +13,13 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from api import wiring
+from api import databases
 from api.settings import load_settings
 from projections.exporting import exporter
 from projections.exporting.exporter import Exported
 from projections.exporting.writing import Format
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a sentence.")]
-
-
-def add_to(app: typer.Typer) -> None:
-    app.command()(export)
 
 
 def export(
@@ -41,7 +37,7 @@ def export(
 
     A second run into the same folder adds what is new; one that was interrupted goes on.
     """
-    with wiring.ready_database(load_settings()) as conninfo, _bar() as progress:
+    with databases.ready_database(load_settings()) as conninfo, _bar() as progress:
         try:
             done = exporter.export(conninfo, to, progress, format=format, since=since)
         except KeyboardInterrupt:

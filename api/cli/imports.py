@@ -24,7 +24,7 @@ from rich.progress import (
 from rich.table import Table
 
 from api.cli.output import Json
-from api.wiring import open_ledger
+from api.databases import open_ledger
 from application.importing.bulk import BulkResult, import_transfers
 from application.importing.rows import FileError
 from application.importing.statements import StatementResult, import_statements

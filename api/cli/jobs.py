@@ -11,7 +11,7 @@ import msgspec
 import typer
 from psycopg import AsyncConnection
 
-from api import wiring
+from api import databases
 from api.cli.output import Json, show
 from api.settings import load_settings
 from application.jobs import operating
@@ -136,5 +136,5 @@ def _ask(question: Callable[[AsyncConnection[Any]], Awaitable[T]]) -> T:
         async with await AsyncConnection.connect(conninfo, autocommit=True) as conn:
             return await question(conn)
 
-    with wiring.ready_database(load_settings()) as conninfo:
+    with databases.ready_database(load_settings()) as conninfo:
         return asyncio.run(answer(conninfo))

@@ -10,7 +10,7 @@ import psycopg
 import typer
 from psycopg import Connection
 
-from api import secrets, wiring
+from api import databases, secrets
 from api.cli.output import Json, show
 from api.settings import load_settings
 from application.privacy import master_keys, rotation
@@ -92,7 +92,7 @@ def _opened() -> Iterator[tuple[Connection[Any], MasterKeys]]:
     settings = load_settings()
     masters = secrets.master_keys(settings)
     with (
-        wiring.ready_database(settings) as conninfo,
+        databases.ready_database(settings) as conninfo,
         psycopg.connect(conninfo, autocommit=True, application_name="daybook keys") as conn,
     ):
         yield conn, masters

@@ -13,7 +13,7 @@ import typer
 from psycopg import AsyncConnection
 from pydantic_core import PydanticCustomError
 
-from api import views, wiring
+from api import databases, views
 from api.cli.output import Json, console, show
 from api.cli.reading import read
 from api.models import moment
@@ -47,14 +47,6 @@ def _known_topic(topic: str | None) -> str | None:
 def _jsonable(row: dict[str, Any]) -> dict[str, Any]:
     decoded: dict[str, Any] = json.loads(views.encode(row))
     return decoded
-
-
-def add_to(app: typer.Typer) -> None:
-    app.command()(accounts)
-    app.command()(balance)
-    app.command("transfers")(list_transfers)
-    app.command("trial-balance")(trial_balance)
-    app.add_typer(events_app, name="events", help="The log: follow it, or show events.")
 
 
 def accounts(
@@ -204,7 +196,7 @@ def tail(
     as_json: Json = False,
 ) -> None:
     """Follow the log: one line an event, until Ctrl-C."""
-    with wiring.ready_database(load_settings()) as conninfo:
+    with databases.ready_database(load_settings()) as conninfo:
         asyncio.run(_follow(conninfo, after, as_json=as_json))
 
 

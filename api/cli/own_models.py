@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import psycopg
 
-from api import wiring
+from api import databases
 from api.settings import load_settings
 from projections import files
 from projections.catalogue import READ_MODELS, ReadModel, UnknownReadModelError
@@ -69,7 +69,7 @@ def ready_database(chosen: Chosen) -> Iterator[str]:
     Refusals that come from the block name the files where a person is to type them.
     """
     try:
-        with wiring.ready_database(load_settings()) as conninfo:
+        with databases.ready_database(load_settings()) as conninfo:
             if chosen.files:
                 with psycopg.connect(conninfo, autocommit=True) as conn:
                     for model in chosen.models:

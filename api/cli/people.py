@@ -16,10 +16,9 @@ import typer
 from psycopg import AsyncConnection
 from pydantic import TypeAdapter, ValidationError
 
-from api import people_views, secrets, views, wiring
+from api import databases, people_views, secrets, views
 from api.cli.reading import catch_up
-from api.errors import of_validation
-from api.problems import explain
+from api.problems import explain, of_validation
 from api.settings import Settings, load_settings
 from api.views import Json
 from application.ledger import Accepted, Ledger, Refused, Submission
@@ -85,7 +84,7 @@ class House:
         return asyncio.run(answer())
 
     def hash(self, password: str) -> str:
-        hasher = wiring.make_hasher(self.settings)
+        hasher = databases.make_hasher(self.settings)
         try:
             return hasher.hash_sync(password)
         finally:
@@ -105,7 +104,7 @@ def opened() -> Iterator[House]:
     """Beside a running server or alone."""
     settings = load_settings()
     masters = secrets.master_keys(settings)
-    with wiring.open_ledger() as (ledger, conninfo):
+    with databases.open_ledger() as (ledger, conninfo):
         yield House(ledger, conninfo, Vault.open(conninfo, masters), settings)
 
 
@@ -113,7 +112,7 @@ def read(ask: Callable[[AsyncConnection[Any], Vault], Awaitable[T]]) -> T:
     """What a query of the read models answers, once these have everything that is in the log."""
     settings = load_settings()
     masters = secrets.master_keys(settings)
-    with wiring.ready_database(settings) as conninfo:
+    with databases.ready_database(settings) as conninfo:
         catch_up(conninfo)
         vault = Vault.open(conninfo, masters)
 

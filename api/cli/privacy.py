@@ -8,7 +8,7 @@ from typing import Annotated
 import psycopg
 import typer
 
-from api import wiring
+from api import databases
 from api.cli.output import Json, show
 from api.cli.people import COLUMNS, Who, opened, parsed
 from api.models import Text
@@ -75,7 +75,7 @@ def forget_addresses(
     if not yes:
         typer.confirm(f"Forget all addresses from before {before}, for good?", abort=True, err=True)
     with (
-        wiring.ready_database(load_settings()) as conninfo,
+        databases.ready_database(load_settings()) as conninfo,
         psycopg.connect(conninfo, autocommit=True, application_name="daybook privacy") as conn,
     ):
         forgotten = month_keys.forget_before(conn, month, datetime.now(UTC))

@@ -12,7 +12,7 @@ import psycopg
 import typer
 from psycopg import AsyncConnection
 
-from api import wiring
+from api import databases
 from api.cli.output import Json, show
 from api.cli.people import person
 from api.settings import load_settings
@@ -88,7 +88,7 @@ def compensate(
 def _operate(act: Callable[..., None], name: str, key: UUID, **more: Any) -> None:
     process = process_called(name, processes())
     with (
-        wiring.open_ledger() as (ledger, conninfo),
+        databases.open_ledger() as (ledger, conninfo),
         psycopg.connect(conninfo, autocommit=True) as conn,
     ):
         act(conn, ledger, process, key, f"cli:{person()}", **more)
@@ -102,5 +102,5 @@ def _ask(question: Callable[[AsyncConnection[Any]], Awaitable[T]]) -> T:
         async with await AsyncConnection.connect(conninfo, autocommit=True) as conn:
             return await question(conn)
 
-    with wiring.ready_database(load_settings()) as conninfo:
+    with databases.ready_database(load_settings()) as conninfo:
         return asyncio.run(answer(conninfo))

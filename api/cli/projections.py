@@ -14,8 +14,8 @@ from api.cli import parking as parking_commands
 from api.cli import rebuilding
 from api.cli.output import Json, show
 from api.cli.own_models import Chosen, choose, ready_database
+from api.cli.projecting import keep_up
 from api.cli.reading import read
-from api.cli.serving import keep_up
 from api.local.signals import StopSignals
 from api.rebuild_views import rebuild_view
 from projections import files, parking, rebuild_state

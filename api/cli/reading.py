@@ -12,7 +12,7 @@ import psycopg
 import typer
 from psycopg import AsyncConnection, Connection
 
-from api import wiring
+from api import databases
 from api.settings import load_settings
 from projections.catalogue import READ_MODELS
 from projections.runner import Runner
@@ -25,7 +25,7 @@ _POLL_S = 0.02
 
 def read(ask: Callable[[AsyncConnection[Any]], Awaitable[T]], *, fresh: bool = True) -> T:
     """What a query answers; with `fresh` after the read models have everything that is in the log."""
-    with wiring.ready_database(load_settings()) as conninfo:
+    with databases.ready_database(load_settings()) as conninfo:
         if fresh:
             catch_up(conninfo)
 

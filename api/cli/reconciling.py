@@ -13,10 +13,10 @@ from api import reconciliation_views
 from api.cli.output import Json, show
 from api.cli.people import person
 from api.cli.reading import catch_up
+from api.databases import open_ledger
 from api.ids import new_id
 from api.problems import ProblemError
 from api.reconciling import compare, read_statements
-from api.wiring import open_ledger
 from application.importing.bank_files import Format
 from application.importing.bank_statements import BankStatement
 from application.importing.texts import clean
@@ -34,10 +34,6 @@ _LISTS = {
     "unexpected": ("line", "on", "amount", "reference", "names_movement_id"),
     "mismatched": ("lines", "lines_amount", "movement_ids", "movements_amount"),
 }
-
-
-def add_to(app: typer.Typer) -> None:
-    app.command()(reconcile)
 
 
 def reconcile(

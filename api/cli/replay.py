@@ -10,7 +10,7 @@ from uuid import UUID
 import typer
 from psycopg import AsyncConnection
 
-from api import histories, views, wiring
+from api import databases, histories, views
 from api.cli.ledger import moment_option
 from api.cli.output import console, one_line
 from api.settings import load_settings
@@ -20,10 +20,6 @@ from projections.histories import events_of
 from projections.log import LoggedEvent
 
 Json = Annotated[bool, typer.Option("--json", help="Print a JSON object a line instead.")]
-
-
-def add_to(app: typer.Typer) -> None:
-    app.command()(replay)
 
 
 def replay(
@@ -37,7 +33,7 @@ def replay(
     if sum(given is not None for given in (at, position, version)) > 1:
         raise typer.BadParameter("give one of --at, --position and --version")
     when = moment_option(at) if at is not None else None
-    with wiring.ready_database(load_settings()) as conninfo:
+    with databases.ready_database(load_settings()) as conninfo:
         asyncio.run(_tell(conninfo, stream, version, position, when, as_json=as_json))
 
 

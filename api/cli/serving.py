@@ -1,9 +1,8 @@
-"""`daybook up`, `serve` and `project`: all of it on this machine, or two of its roles by themselves."""
+"""`daybook up` and `serve`: all of it on this machine, or its API by itself."""
 
 from __future__ import annotations
 
 import logging
-import signal
 import socket
 import sys
 import threading
@@ -15,30 +14,21 @@ from typing import Annotated
 
 import typer
 
-from api import demo, logs, secrets, wiring
+from api import databases, demo, logs, secrets
+from api.cli.projecting import notices
 from api.local import sandboxes
 from api.local.errors import LocalServerError
 from api.local.postgres import EmbeddedPostgres
-from api.local.sandboxes import SandboxBank
+from api.local.sandboxes import Sandbox
 from api.local.signals import StopSignals
 from api.local.supervisor import Child, Supervisor
-from api.server import check_address, serve
 from api.settings import Settings, load_settings
-from api.starting import is_loopback
+from api.starting import check_address, is_loopback
 from application.people.vault import Vault
-from projections.catalogue import READ_MODELS, ReadModel
-from projections.rebuilder import Rebuilder
-from projections.runner import Runner
 
 _log = logging.getLogger("daybook.up")
 
 _POLL_S = 0.1
-
-
-def add_to(app: typer.Typer) -> None:
-    app.command()(up)
-    app.command("serve")(serve_api)
-    app.command()(project)
 
 
 def up(
@@ -92,13 +82,13 @@ def _up(settings: Settings, signals: StopSignals, *, demo_data: bool) -> int:
 
 def _prepare(settings: Settings, conninfo: str, admin_url: str, *, demo_data: bool) -> None:
     tell = _teller(settings, logging.INFO)
-    for migration in wiring.migrate(admin_url):
+    for migration in databases.migrate(admin_url):
         tell(f"migrated: {migration.number:04}_{migration.name}")
     if demo_data:
-        with wiring.make_ledger(settings, conninfo) as ledger:
+        with databases.make_ledger(settings, conninfo) as ledger:
             demo.fill_if_new(ledger, conninfo, tell)
             vault = Vault.open(conninfo, secrets.master_keys(settings))
-            demo.add_users(ledger, conninfo, vault, wiring.make_hasher(settings))
+            demo.add_users(ledger, conninfo, vault, databases.make_hasher(settings))
 
 
 def _supervise(
@@ -113,16 +103,17 @@ def _supervise(
     program = [sys.executable, "-P", "-m", "api.cli"]
     environment = {"DATABASE_URL": conninfo, "LOG_FORMAT": settings.log_format}
     children = []
-    bank = sandboxes.bank_for(settings) if is_for_looking_around(settings) else None
-    if bank is not None:
-        environment |= bank.settings
-        children.append(Child("sandbox bank", [*program, *bank.command], environment=bank.secrets))
+    services = sandboxes.needed(settings) if is_for_looking_around(settings) else []
+    for one in services:
+        environment |= one.settings
+        name = f"sandbox {one.name}"
+        children.append(Child(name, [*program, *one.command], environment=one.secrets))
     children += [
         Child("projections", [*program, "project"], environment=environment),
         Child("worker", [*program, "worker"], environment=environment),
         Child("api", [*program, "serve"], environment=environment),
     ]
-    welcome = (settings, signals, _welcome(settings, bank, demo_data=demo_data))
+    welcome = (settings, signals, _welcome(settings, services, demo_data=demo_data))
     threading.Thread(target=_say_when_ready, args=welcome, daemon=True).start()
     watched = [server] if server is not None else []
     tell = _teller(settings, logging.WARNING)
@@ -140,17 +131,18 @@ def _say_when_ready(settings: Settings, signals: StopSignals, welcome: str) -> N
             time.sleep(_POLL_S)
 
 
-def _welcome(settings: Settings, bank: SandboxBank | None, *, demo_data: bool) -> str:
+def _welcome(settings: Settings, services: Sequence[Sandbox], *, demo_data: bool) -> str:
     host = f"[{settings.HOST}]" if ":" in settings.HOST else settings.HOST
     url = f"http://{host}:{settings.PORT}"
     kept = "your database" if settings.DATABASE_URL is not None else f"{settings.DATA_DIR}/"
     return f"""
 Daybook runs at {url}
 The API's description: {url}/docs{
-        ""
-        if bank is None
-        else f'''
-A bank to try it with: {bank.url}/docs, its token in {bank.header}'''
+        "".join(
+            f'''
+A {one.name} to try it with: {one.url}/docs, its token in {one.header}'''
+            for one in services
+        )
     }
 
 {_first_steps(url, demo_data=demo_data)}
@@ -174,6 +166,8 @@ def _first_steps(url: str, *, demo_data: bool) -> str:
 
 def serve_api() -> None:
     """Serve the API on a migrated database, until SIGTERM or Ctrl-C."""
+    from api.server import serve  # its framework takes long to load, and `up` has no use for it
+
     settings = load_settings()
     check_address(settings)
     # uvicorn repeats the signal that stopped it, which would end this process before its cleaning up.
@@ -181,47 +175,9 @@ def serve_api() -> None:
         logs.running("api", settings),
         StopSignals(),
         suppress(KeyboardInterrupt),
-        wiring.ready_database(settings, _notices(settings)) as conninfo,
+        databases.ready_database(settings, notices(settings)) as conninfo,
     ):
         serve(settings, conninfo)
-
-
-def project() -> None:
-    """Keep the read models up to date, and rebuild them when asked to, until SIGTERM or Ctrl-C.
-
-    A second one stands by.
-    """
-    settings = load_settings()
-    with (
-        logs.running("projections", settings),
-        StopSignals(),
-        suppress(KeyboardInterrupt),
-        wiring.ready_database(settings, _notices(settings)) as conninfo,
-    ):
-        keep_up(conninfo, READ_MODELS, partial(logs.configure, "projections", settings))
-
-
-def keep_up(
-    conninfo: str, models: Sequence[ReadModel], prepare: Callable[[], None] | None = None
-) -> None:
-    """Run read models and what is asked of their rebuilds, until SIGTERM or Ctrl-C."""
-    logging.getLogger("daybook").setLevel(load_settings().LOG_LEVEL)
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
-    rebuilder = Rebuilder(conninfo, models, prepare)
-    rebuilds = threading.Thread(target=rebuilder.run, args=(stop,), name="rebuilds")
-    rebuilds.start()
-    try:
-        Runner(conninfo, models).run(stop)
-    finally:
-        stop.set()
-        rebuilds.join()
-
-
-def _notices(settings: Settings) -> Callable[[str], None]:
-    """Where a role's notices of its own Postgres go."""
-    return wiring.to_stderr if settings.log_format == "text" else partial(_log.info, "%s")
 
 
 def _teller(settings: Settings, level: int) -> Callable[[str], None]:

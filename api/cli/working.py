@@ -7,18 +7,12 @@ import signal
 import threading
 from contextlib import suppress
 
-import typer
-
-from api import logs, starting, wiring
+from api import databases, logs, starting
 from api.local.signals import StopSignals
 from api.settings import load_settings
 from api.workers import running_worker
 
 _log = logging.getLogger("daybook.worker")
-
-
-def add_to(app: typer.Typer) -> None:
-    app.command()(worker)
 
 
 def worker() -> None:
@@ -28,12 +22,12 @@ def worker() -> None:
     one of them.
     """
     settings = load_settings()
-    starting.require_fit_bank(settings)
+    starting.require_fit_services(settings)
     with (
         logs.running("worker", settings),
         StopSignals(),
         suppress(KeyboardInterrupt),
-        wiring.ready_database(settings, wiring.to_stderr) as conninfo,
+        databases.ready_database(settings, databases.to_stderr) as conninfo,
     ):
         stop = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -41,6 +35,10 @@ def worker() -> None:
         if settings.BANK_URL is None:
             _log.warning(
                 "there is no BANK_URL: what banks are to be asked waits for a worker with one"
+            )
+        if settings.BUREAU_URL is None:
+            _log.warning(
+                "there is no BUREAU_URL: what credit bureaus are to be asked waits for a worker with one"
             )
         with running_worker(settings, conninfo):
             stop.wait()
