@@ -301,6 +301,7 @@ def test_no_more_is_taken_than_is_owed(
     loan_id = lend(anna, desk)
     problem = problem_of(repay(anna, loan_id, "1200.01"), 422, "exceeds_outstanding")
     assert (problem["details"]["payoff"], problem["details"]["requested"]) == ("1200.00", "1200.01")
+    problem_of(repay(anna, loan_id, "5000000.01"), 422, "needs_approval")
     problem_of(repay(anna, loan_id, "0"), 400, "negative_amount")
     problem_of(repay(anna, loan_id, "1.001"), 400, "invalid_amount_format")
     problem_of(repay(anna, loan_id, "1.00", id=str(UUID(int=7))), 400, "reserved_id")
