@@ -109,7 +109,7 @@ def test_what_is_approved_is_offered(
         assert (found["offer"]["amount"], found["max_approved_amount"]) == (amount, amount)
         assert found["offer"]["status"] == "made"
     again = olga.client.post(f"{PATH}/{whole}/approve")
-    problem_of(again, 409, "not_in_review")
+    problem_of(again, 422, "invalid_transition")
     problem = problem_of(
         olga.client.post(f"{PATH}/{whole}/reject", json={"reason": "late"}),
         422,
@@ -136,8 +136,12 @@ def test_before_the_table_has_spoken_there_is_nothing_to_approve(
     olga: Officer, customer: httpx2.Client
 ) -> None:
     id_ = submit(customer, "ES")["id"]
-    for verb in ("claim", "approve"):
-        problem_of(olga.client.post(f"{PATH}/{id_}/{verb}"), 409, "not_in_review")
+    problem_of(olga.client.post(f"{PATH}/{id_}/claim"), 409, "not_in_review")
+    problem_of(olga.client.post(f"{PATH}/{id_}/approve"), 422, "invalid_transition")
+    at_once = submit(customer, "MX")[
+        "id"
+    ]  # where a table may approve at once, and an officer may not
+    problem_of(olga.client.post(f"{PATH}/{at_once}/approve"), 409, "not_in_review")
     problem = problem_of(
         olga.client.post(f"{PATH}/{id_}/reject", json={"reason": "no"}), 422, "invalid_transition"
     )

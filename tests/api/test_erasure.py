@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 from urllib.parse import parse_qsl
 
 import httpx2
 import pytest
 
+from application.ledger import Ledger
 from tests.api.cli.conftest import CommandLine
 from tests.api.conftest import Bank, Json, problem_of
 from tests.conftest import Database, MakeDatabase
+from tests.support.credit import Desk, applying
 from tests.support.processes import settings_of
 from tests.support.serving import client_of, serving
 from tests.support.staff import STAFF_PASSWORD, make, user_body
@@ -27,7 +30,8 @@ from tests.support.visitors import (
 )
 
 FIRST, LAST = "erica.first@example.com", "erica.last@example.com"
-SECRETS = ("erica", "Erica", "Erasmus")
+DOCUMENT, BORN, PHONE = "53184217Y", "1984-07-30", "+34600111222"
+SECRETS = ("erica", "Erica", "Erasmus", DOCUMENT, BORN, PHONE)
 """In all that was ever known of her."""
 
 REGISTERED = registration(FIRST, full_name="Erica Maiden")
@@ -44,6 +48,14 @@ PERSONAL = {
 }
 
 
+class Credit(NamedTuple):
+    """Applications of hers, and what became of one."""
+
+    paid: str
+    open: str
+    loan: str
+
+
 @dataclass(frozen=True)
 class Erased:
     """Somebody who had all that one can have, and what was before and after."""
@@ -54,6 +66,7 @@ class Erased:
     id: str
     kept_id: str
     account: str
+    credit: Credit
     login: Login
     key: str
     totals: Json
@@ -87,12 +100,43 @@ def erased(make_database: MakeDatabase) -> Iterator[Erased]:
             f"/api/users/{id_}/disclosures", json={"fields": ["email"], "purpose": "a call"}
         )
         assert disclosed.json()["email"] == LAST
+        with Ledger(database.url) as ledger:
+            desk = Desk(ledger, database.url)
+            credit = borrow(desk, bank, account, login)
         kept = client.post("/api/users/admin", json=KEPT, headers=REPEATABLE).json()["id"]
         totals = bank.get("/api/trial-balance", min_position=bank.head())
         for user_id in (kept, id_):
             answer = client.post(f"/api/users/{user_id}/erase", json={"reason": "asked for it"})
             assert answer.status_code == 200, answer.text
-        yield Erased(database, bank, visitor, id_, kept, account, login, key, totals, answer)
+        yield Erased(
+                database, bank, visitor, id_, kept, account, credit, login, key, totals, answer
+            )  # fmt: skip
+
+
+def borrow(desk: Desk, bank: Bank, account: str, login: Login) -> Credit:
+    """She owes 1,200.00, and has asked for more in another country; an officer was shown who she is."""
+    paths, base_url = [], bank.client.base_url
+    for country, more in (
+        ("ES", {"document_number": DOCUMENT, "account_id": account, "amount_requested": "1200.00"}),
+        ("MX", {}),
+    ):
+        person = {"full_name": "Erica Maiden", "email": FIRST, "phone": PHONE}
+        body = applying(country, **person, date_of_birth=BORN, months=12) | more
+        answer = httpx2.post(
+            base_url.join("/api/applications"), json=body, headers=login.bearer, timeout=30
+        )
+        assert answer.status_code == 202, answer.text
+        paths.append(answer.json()["id"])
+    paid, open_ = paths
+    fields = {"fields": ["full_name", "document_number"], "reason": "a call"}
+    shown = bank.client.post(f"/api/applications/{paid}/disclose", json=fields)
+    assert shown.json()["document_number"] == DOCUMENT
+    lending = {"source_account_id": bank.open("cash"), "amount": "5000.00", "currency": "EUR"}
+    assert bank.client.post("/api/loans/funding", json=lending).status_code == 201
+    desk.report(paid)
+    assert bank.client.post(f"/api/applications/{paid}/accept").status_code == 200
+    loan_id = desk.go_on(paid).loan_id
+    return Credit(paid, open_, str(loan_id))
 
 
 def test_the_answer_says_so(erased: Erased) -> None:
@@ -178,7 +222,7 @@ def test_no_table_has_the_person_in_clear(erased: Erased) -> None:
             found = conn.execute(
                 f"SELECT count(*) FROM {table} AS row"
                 " WHERE row::text ~* 'erica|erasmus' OR row::text LIKE ANY(%s)".encode(),
-                ([f"%{secret.encode().hex()}%" for secret in SECRETS],),
+                ([f"%{text}%" for s in SECRETS for text in (s, s.encode().hex())],),
             ).fetchone()
             assert found == (0,), table
 
@@ -200,7 +244,54 @@ def test_the_chain_verifies_and_the_money_is_where_it_was(erased: Erased) -> Non
     after = bank.get("/api/trial-balance", min_position=erased.head)
     assert after["data"][0] | {"position": 0} == erased.totals["data"][0] | {"position": 0}
     account = bank.account(erased.account)
-    assert (account["balance"], account["owner_id"]) == ("70.00", erased.id)
+    assert (account["balance"], account["owner_id"]) == ("1270.00", erased.id)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/api/applications",
+        "/api/applications/{paid}",
+        "/api/applications/{open}",
+        "/api/applications/{paid}/status",
+        "/api/streams/{paid}/events",
+        "/api/streams/{paid}/state",
+        "/api/audit?stream_id={paid}",
+        "/api/loans/{loan}",
+        "/api/loans/{loan}/schedule",
+    ],
+)
+def test_what_was_lent_is_known_on_and_not_to_whom(path: str, erased: Erased) -> None:
+    path, _, query = path.format(**erased.credit._asdict()).partition("?")
+    shown = str(erased.bank.get(path, **dict(parse_qsl(query)), min_position=erased.head))
+    for secret in (*SECRETS, "sealed:1:"):
+        assert secret not in shown
+    if path.rpartition("/")[2] in (*erased.credit[:2], "applications", "events"):
+        assert "[erased]" in shown
+
+
+def test_nothing_more_is_asked_for_who_was_erased(erased: Erased) -> None:
+    client, path = erased.bank.client, f"/api/applications/{erased.credit.open}"
+    problem_of(client.put(path, json={"months": 24}), 404, "person_erased")
+    fields = {"fields": ["full_name"], "reason": "who was it"}
+    told = client.post(f"{path}/disclose", json=fields)
+    assert "Erica" not in told.text
+    assert client.delete(path).status_code == 204
+
+
+def test_what_is_owed_can_still_be_paid(erased: Erased) -> None:
+    path = f"/api/loans/{erased.credit.loan}"
+    for amount in ("200.00", "1000.00"):
+        body = {"amount": amount, "account_id": erased.account}
+        paid = erased.bank.client.post(f"{path}/repayments", json=body)
+        assert paid.status_code == 201, paid.text
+    loan = erased.bank.get(path, min_position=erased.head)
+    assert (loan["status"], loan["outstanding"]) == ("settled", "0.00")
+    assert erased.bank.account(erased.account)["balance"] == "70.00"
+    (sums,) = erased.bank.get("/api/trial-balance", min_position=erased.head)["data"]
+    assert sums["debits"] == sums["credits"]
+    daybook = CommandLine(settings_of(erased.database)).here
+    assert daybook("audit", "verify").returncode == 0
 
 
 def test_the_addresses_can_be_registered_anew(erased: Erased) -> None:

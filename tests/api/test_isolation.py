@@ -45,7 +45,8 @@ NOWHERE = [str(uuid4()) for _ in range(4)]
 
 @pytest.fixture(scope="module")
 def world(api_database: Database) -> Iterator[World]:
-    with serving(api_database.url, FOUR_EYES_ABOVE=ALONE) as url, three_customers(url) as world:
+    url = api_database.url
+    with serving(url, FOUR_EYES_ABOVE=ALONE) as base, three_customers(base, url) as world:
         yield world
 
 

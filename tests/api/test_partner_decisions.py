@@ -84,6 +84,8 @@ def test_an_application_goes_where_a_partner_says(
     assert outcome(tell(partner, id_, "manual_review", reason="Income not proved")) == "accepted"
     found = status_of(bank, id_)
     assert (found["status"], found["decision_reasons"]) == ("manual_review", ["Income not proved"])
+    problem_of(tell(partner, id_, "approved"), 409, "score_missing")
+    assert desk.report(id_, 700).status == "manual_review", "the partner wants it looked at"
     assert outcome(tell(partner, id_, "approved", reason="Payslips seen")) == "accepted"
     assert desk.go_on(id_).offer_status == "made"
     found = status_of(bank, id_)
@@ -100,7 +102,7 @@ def test_an_application_goes_where_a_partner_says(
         ("MX", [], "manual_review", ["risk_check", "approved", "rejected"]),
         ("MX", [], "withdrawn", ["risk_check", "approved", "rejected"]),
         ("MX", ["risk_check"], "pre_approved", ["approved", "rejected", "manual_review"]),
-        ("MX", ["approved"], "rejected", []),
+        ("MX", ["manual_review", "approved"], "rejected", []),
         ("MX", ["rejected"], "approved", []),
         ("ES", [], "approved", ["risk_check"]),
         ("IN", [], "risk_check", ["pre_approved", "manual_review", "rejected"]),
@@ -111,12 +113,15 @@ def test_a_move_that_is_not_in_the_table_is_refused_each_time_it_is_sent(
     partner: httpx2.Client,
     client: httpx2.Client,
     bank: Bank,
+    desk: Desk,
     country: str,
     moves: list[str],
     to: str,
     allowed: list[str],
 ) -> None:
     id_ = submit(client, country)["id"]
+    if {"approved", "pre_approved"} & {*moves}:
+        desk.report(id_, 400 if country == "IN" else None)
     for status in moves:
         assert outcome(tell(partner, id_, status)) == "accepted"
     before = moves[-1] if moves else "pending"

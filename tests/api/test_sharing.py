@@ -15,7 +15,8 @@ from tests.support.serving import client_of, serving
 
 @pytest.fixture(scope="module")
 def world(api_database: Database) -> Iterator[World]:
-    with serving(api_database.url, FOUR_EYES_ABOVE=ALONE) as url, three_customers(url) as world:
+    url = api_database.url
+    with serving(url, FOUR_EYES_ABOVE=ALONE) as base, three_customers(base, url) as world:
         yield world
 
 

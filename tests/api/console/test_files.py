@@ -20,9 +20,11 @@ from domain.credit_applications import STATUSES
 from domain.policies import reach
 from domain.users import ROLES
 from tests.api.conftest import problem_of
+from tests.support.staff import STAFF_PASSWORD, make
+from tests.support.visitors import new_email
 from tests.support.windows import NODE, Console, Page
 
-FOLDER = Path(__file__).parents[2] / "api" / "console"
+FOLDER = Path(__file__).parents[3] / "api" / "console"
 ASSETS = f"/console/assets/{VERSION}"
 SOME_ID = "01a20313-c7b4-7fda-93d5-f1cb05bdebc0"
 """Of nothing: the page is the same whatever there is."""
@@ -32,11 +34,6 @@ SOME_ID = "01a20313-c7b4-7fda-93d5-f1cb05bdebc0"
 def anybody(base_url: str) -> Iterator[httpx2.Client]:
     with httpx2.Client(base_url=base_url) as client:
         yield client
-
-
-@pytest.fixture(scope="module")
-def console(base_url: str, tmp_path_factory: pytest.TempPathFactory) -> Console:
-    return Console(base_url, tmp_path_factory.mktemp("console"))
 
 
 @pytest.mark.parametrize(
@@ -124,10 +121,13 @@ def test_the_modules_make_no_markup_of_text_and_leave_nothing_unused(console: Co
         assert "localStorage" not in text, f"{name} keeps what is to be gone with the window"
 
 
-def run(console: Console, module: str, expression: str, given: object = None) -> Any:
-    """What an expression on a module's names and `given` is."""
+def run(
+    console: Console, module: str, expression: str, given: object = None, before: str = ""
+) -> Any:
+    """What an expression on a module's names and `given` is, after some statements."""
     code = f"const m = await import({json.dumps(str(console.script.parent / module))});"
-    code += f"const given = {json.dumps(given)}; console.log(JSON.stringify({expression}))"
+    code += f"const given = {json.dumps(given)}; {before}"
+    code += f"console.log(JSON.stringify({expression}))"
     done = subprocess.run(
         [NODE, "--input-type=module", "-e", code], capture_output=True, text=True, check=True
     )
@@ -227,6 +227,51 @@ def test_events_are_read_however_their_bytes_come(console: Console, size: int) -
         {"id": "7", "name": "step", "data": '{"a":\n1}'},
         {"id": "", "name": "end", "data": '"é"'},
     ]
+
+
+def test_a_broken_stream_goes_on_after_the_last_event(console: Console) -> None:
+    """`given` are the bodies of one connection after the other."""
+    before = """
+        const asked = [], told = [], states = [];
+        const stop = new AbortController();
+        const api = { stream: async (_, last) => {
+            asked.push(last);
+            return new Response(given.shift()).body;
+        } };
+        await m.follow(api, "/stream", {
+            signal: stop.signal,
+            onOpen: () => states.push("open"),
+            onLost: () => states.push("lost"),
+            onEvent: (name, data) => { told.push(data); if (data === 3) stop.abort(); },
+        });
+    """
+    bodies = ["id: 7\ndata: 1\n\ndata: 2\n\nid: 8\nda", "id: 9\ndata: 3\n\n"]
+    found = run(console, "live.js", "[asked, told, states]", bodies, before)
+    assert found == [["", "7"], [1, 2, 3], ["open", "lost", "open"]]
+
+
+def test_requests_at_once_renew_the_token_once(console: Console, client: httpx2.Client) -> None:
+    """Used a second time a refresh token ends the session."""
+    email = new_email()
+    make(client, "officer", email)
+    login = client.post("/api/auth/login", json={"email": email, "password": STAFF_PASSWORD}).json()
+    kept = {**login, "expires_at": 0, "window": "w"}
+    before = """
+        const kept = { getItem: () => JSON.stringify(given.kept), setItem() {}, removeItem() {} };
+        Object.defineProperty(globalThis, "sessionStorage", { value: kept });
+        const reach = globalThis.fetch;
+        globalThis.fetch = (url, options) => reach(given.base + url, options);
+        const api = new m.Api(() => {});
+        const lists = [1, 2, 3].map(() => api.get("/api/applications"));
+    """
+    found = run(
+        console,
+        "api.js",
+        "(await Promise.all([...lists, api.get('/api/countries')])).length",
+        {"kept": kept, "base": console.base_url},
+        before,
+    )
+    assert found == 4
 
 
 def test_all_colours_can_be_read_in_both_schemes() -> None:
