@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from fastapi import Request
+from psycopg import Connection
 
 from api.callers import Caller, caller_of
 from api.credit_models import ApplicationChangeIn, ApplicationIn
@@ -28,6 +29,7 @@ from api.problems import ProblemError
 from api.state import State
 from api.writing import Beside
 from application.countries import country_of
+from application.privacy import person_keys
 from domain.credit_applications import (
     ChangeApplication,
     Changed,
@@ -35,6 +37,7 @@ from domain.credit_applications import (
     SubmitApplication,
     Submitted,
 )
+from domain.refusals import Refusal
 from domain.versions import Expected
 from projections.histories import last_version, state_at
 
@@ -116,6 +119,19 @@ async def application_now(state: State, caller: Caller, application_id: UUID) ->
     if not isinstance(found, CreditApplication) or not caller.sees(found.owner_id):
         raise ProblemError("application_not_found", application_id=application_id)
     return found
+
+
+async def while_known(state: State, caller: Caller, application_id: UUID) -> Beside:
+    """What goes beside a command that grants something: refuses `person_erased` when the key of who asks
+    was destroyed, in the transaction of the command. Raises `application_not_found`."""
+    there = await application_now(state, caller, application_id)
+    person_id = there.submitted.person_id or application_id
+
+    def beside(conn: Connection[Any]) -> None:
+        if not person_keys.is_there(conn, person_id):
+            raise Refusal("person_erased")
+
+    return beside
 
 
 async def changing(

@@ -112,7 +112,7 @@ class ApplicationPage(BaseModel):
 
 
 class ApplicationWithSteps(ApplicationRead):
-    report: ReportOut | None = Field(description="null while there is none")
+    report: ReportOut | None = Field(None, description="null while there is none; for staff only")
     report_unavailable: str | None = Field(description="why there is none")
     decision: DecisionOut | None
     disbursed_at: datetime | None

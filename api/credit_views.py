@@ -11,6 +11,7 @@ from application.people.vault import is_erased
 from application.privacy.masking import mask_name
 from domain.credit_applications import CreditApplication
 from domain.money import format_amount
+from domain.sealed import ERASED
 from projections.applications.queries import ApplicationRow, StepRow
 from projections.applications.stats import CountryStats
 
@@ -50,7 +51,7 @@ def application_state(state: CreditApplication) -> Json:
         "status": state.status,
         "country": asked.country,
         "document_type": asked.document_type,
-        "document_number": asked.document_hint,
+        "document_number": ERASED if state.is_erased else asked.document_hint,
         **_asked(asked),
         "owner_id": state.owner_id,
         "credit_score": known.credit_score if known else None,
@@ -111,10 +112,11 @@ def application_row(row: ApplicationRow, full_name: str, *, for_staff: bool) -> 
 def application_with_steps(
     row: ApplicationRow, steps: Sequence[StepRow], full_name: str, *, for_staff: bool
 ) -> Json:
-    """All of it, with what the bureau knows in words that are the same for all, and what has happened."""
+    """All of it, and what has happened. What the bureau knows is for staff: nothing proves that the document
+    is the applicant's own."""
     return {
         **application_row(row, full_name, for_staff=for_staff),
-        "report": _report(row),
+        **({"report": _report(row)} if for_staff else {}),
         "report_unavailable": row.unavailable or None,
         "decision": _decision(row),
         "disbursed_at": row.disbursed_at,

@@ -4,40 +4,62 @@ from __future__ import annotations
 
 import asyncio
 import json
-from datetime import date
-from typing import Any
+from typing import Any, NamedTuple
 
 from api.credit_sealing import check_loan_type, check_months
 from api.decision_models import FactsIn
-from api.decision_replaying import table_of
 from api.models import in_currency
 from api.problems import ProblemError
 from application.countries.country import Country
-from application.decisions import (
-    Decisions,
-    Facts,
-    UnsoundTableError,
-    Verdict,
-)
+from application.decisions import Explained, Facts
+from application.decisions.drafts import Asked, Told, TooCostlyError, country_in, try_out
 from domain.money import format_amount, parse_decimal
 
 Json = dict[str, Any]
 
 
-async def draft(document: Json, country: str | None) -> Decisions:
-    """A table that somebody sent. Raises `unsound_table`, and `table_of_another_country`."""
+PATIENCE_S = 10.0
+"""So long one who sends a table waits for his turn to have it tried."""
+
+
+class Draft(NamedTuple):
+    """A table that somebody sent, as text. Its country is what it says, and "" where it says none:
+    then it is found unsound when it is tried."""
+
+    text: str
+    country: str
+
+
+def draft(document: Json, country: str | None) -> Draft:
+    """Raises `unsound_table` and `table_of_another_country`."""
     try:
         text = json.dumps(document)
-        read = await asyncio.to_thread(Decisions.of_file, text)
-    except UnsoundTableError as error:
-        problems = [str(problem) for problem in error.problems]
-        raise ProblemError("unsound_table", problems=problems) from None
+        there = country_in(text)
     except RecursionError:
         raise ProblemError("unsound_table", problems=["it is nested too deeply"]) from None
-    there = table_of(read).country
-    if country not in (None, there):
+    if country is not None and there not in (None, country):
         raise ProblemError("table_of_another_country", country=there, asked=country)
-    return read
+    return Draft(text, there or "")
+
+
+async def tried(asked: Asked, turn: asyncio.Lock) -> Told:
+    """One after the other, each in a process of its own, so that nothing else waits for them.
+
+    Raises `unsound_table`, `table_too_costly`, and `service_unavailable` when the turn does not come.
+    """
+    try:
+        await asyncio.wait_for(turn.acquire(), PATIENCE_S)
+    except TimeoutError:
+        raise ProblemError("service_unavailable") from None
+    try:
+        told = await asyncio.to_thread(try_out, asked)
+    except TooCostlyError:
+        raise ProblemError("table_too_costly") from None
+    finally:
+        turn.release()
+    if told.problems:
+        raise ProblemError("unsound_table", problems=told.problems)
+    return told
 
 
 def facts_of(country: Country, given: FactsIn) -> Facts:
@@ -65,9 +87,9 @@ def facts_of(country: Country, given: FactsIn) -> Facts:
     )
 
 
-def judged(decisions: Decisions, facts: Facts, on: date, *, is_draft: bool) -> Json:
+def explained(facts: Facts, found: Explained, *, is_draft: bool) -> Json:
     """What a table says of facts, by the code that decides on applications, with all rows that fit."""
-    verdict: Verdict = decisions.judge(facts, on)
+    verdict = found.verdict
     most = verdict.max_approved_amount
     is_known = bool(verdict.version) and not is_draft
     return {
@@ -81,5 +103,5 @@ def judged(decisions: Decisions, facts: Facts, on: date, *, is_draft: bool) -> J
         "digest": verdict.digest if is_known else None,
         "row": verdict.row,
         "inputs": verdict.inputs,
-        "matched": decisions.matched(facts, on),
+        "matched": found.matched,
     }

@@ -1,8 +1,7 @@
-"""Tries a decision table on the applications that were decided: who would be decided differently?"""
+"""The applications that were decided, for another table to be tried on: who would be decided differently?"""
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterable
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -10,7 +9,7 @@ from uuid import UUID
 
 from psycopg import AsyncConnection
 
-from application.decisions import Comparison, Decisions, Facts, PastCase, Table, compare
+from application.decisions import Comparison, Facts, PastCase
 from projections.applications import queries
 from projections.applications.queries import FactsRow
 
@@ -19,7 +18,7 @@ Json = dict[str, Any]
 MAX_AT_ONCE = 1000
 
 
-class Asked(NamedTuple):
+class Wanted(NamedTuple):
     """Which past applications a table is tried on, and how many at once."""
 
     limit: int
@@ -29,31 +28,33 @@ class Asked(NamedTuple):
     after: int = 0
 
 
-class Replayed(NamedTuple):
-    """What came of it, and where the next ones begin: None, there are none."""
+class Past(NamedTuple):
+    """What the tables have decided of past applications, each with the position where it begins."""
 
-    found: Comparison
-    next_after: int | None
+    cases: list[PastCase]
+    positions: list[int]
+    has_more: bool
+
+    def next_after(self, done: int) -> int | None:
+        """Where to go on when so many of them are done: None, there are no more."""
+        if not done or (done == len(self.cases) and not self.has_more):
+            return None
+        return self.positions[done - 1]
 
 
-def table_of(read: Decisions) -> Table:
-    """The only table."""
-    return read.versions[0].table
-
-
-async def replay(conn: AsyncConnection[Any], new: Decisions, asked: Asked) -> Replayed:
-    """What the tables have decided of past applications, against what `new` would."""
+async def past(conn: AsyncConnection[Any], wanted: Wanted) -> Past:
+    """Past applications in the order in which they were submitted."""
     rows = await queries.facts(
         conn,
-        limit=asked.limit + 1,
-        after=asked.after,
-        country=asked.country,
-        decided_from=asked.decided_from,
-        decided_before=asked.decided_before,
+        limit=wanted.limit + 1,
+        after=wanted.after,
+        country=wanted.country,
+        decided_from=wanted.decided_from,
+        decided_before=wanted.decided_before,
     )
-    shown = rows[: asked.limit]
-    found = await asyncio.to_thread(compare, map(_case, shown), new)
-    return Replayed(found, shown[-1].first_position if len(rows) > asked.limit else None)
+    shown = rows[: wanted.limit]
+    positions = [row.first_position for row in shown]
+    return Past([_case(row) for row in shown], positions, len(rows) > wanted.limit)
 
 
 def _case(row: FactsRow) -> PastCase:

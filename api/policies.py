@@ -67,6 +67,7 @@ ROUTES: dict[str, str] = {
     "POST /api/applications/{application_id}/approve": "applications.review",
     "POST /api/applications/{application_id}/reject": "applications.review",
     "POST /api/applications/{application_id}/disclose": "applications.disclose",
+    "POST /api/applications/{application_id}/erase": "applications.erase",
     "GET /api/loans": "loans.read",
     "POST /api/loans/funding": "loans.fund",
     "GET /api/loans/funding": "loans.totals",

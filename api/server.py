@@ -35,6 +35,7 @@ def serve(
 ) -> None:
     """Serve until SIGINT or SIGTERM; requests under way are answered first."""
     starting.check_address(settings)
+    starting.require_sound_tables()
     if settings.is_production:
         for text in starting.warnings(settings):
             _log.warning("%s", text)

@@ -70,6 +70,13 @@ def require_fit_services(settings: Settings) -> None:
         raise SettingsError("\n".join(found))
 
 
+def require_sound_tables() -> None:
+    """Raises `UnsoundTableError`, which names the file, when nobody may be decided about by one."""
+    from application.processes.credit import tables
+
+    tables()
+
+
 def check(settings: Settings) -> list[str]:
     """Why a server may not start with these settings, a sentence each; empty when it may."""
     return check_for_production(settings) if settings.is_production else [*_reachable(settings)]

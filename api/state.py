@@ -59,6 +59,8 @@ class State:
     started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when the server begins to stop: streams end then, so that it can."""
+    turn_to_try: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """Tables that somebody sends are tried one after the other."""
 
 
 async def state_of(request: Request) -> State:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Protocol, TypeVar, cast
 from uuid import UUID
@@ -30,6 +30,16 @@ _LIVING = "SELECT person_id FROM person_keys WHERE person_id = ANY(%s)"
 
 _PERSONAL = (bank_transfers.Requested, movements.Instructed, credit_applications.Submitted)
 """These name the person whose key it is."""
+
+_IN_OWN_WORDS = (credit_applications.Withdrawn, credit_applications.Declined)
+"""Their reasons are whatever the person says."""
+
+_TRACES = frozenset({"document_hint", "document_number", "bank_account_hint"})
+"""What is shown in the clear of something sealed, as long as the person is known."""
+_WORDS = frozenset({"reason", "reasons", "decision_reasons"})
+
+_WITHDRAWN = b'"status":"withdrawn"'
+"""In the JSON of a state whose reasons are the person's own words."""
 
 _HOUR = timedelta(hours=1)
 
@@ -62,7 +72,8 @@ def key_id_of(event: _Placed) -> UUID:
 
 
 def hide(conn: Connection[Any], events: Sequence[Recorded]) -> Sequence[Recorded]:
-    """The events with `SEALED` or `ERASED` for sealed texts. Asks the database only if there are any."""
+    """The events with `SEALED` or `ERASED` for sealed texts; of who is erased, also for what shows a part of
+    them, and for what was said in the person's own words. Asks the database only if there are any."""
     ids = _key_ids(events)
     if not ids:
         return events
@@ -84,10 +95,15 @@ async def hide_logged(
 
 async def hide_in(conn: AsyncConnection[Any], event: LoggedEvent, answer: T) -> T:
     """As `hide`, in all that is told of a stream with one of its events."""
-    if _MARK not in _encode(answer):
+    # A state of an application shows a part of the document, and has nothing that is sealed.
+    encoded = _encode(answer)
+    if _MARK not in encoded and not isinstance(event.data, credit_applications.EVENTS):
         return answer
     ids, living = await _living(conn, [event], {event.position: key_id_of(event)})
-    return _replaced(answer, SEALED if ids[event.position] in living else ERASED)
+    if ids[event.position] in living:
+        return _replaced(answer, SEALED)
+    own = isinstance(event.data, _IN_OWN_WORDS) or _WITHDRAWN in encoded
+    return _replaced(answer, ERASED, _TRACES | _WORDS if own else _TRACES)
 
 
 async def _living(
@@ -123,31 +139,50 @@ def _named(ids: dict[int, UUID], firsts: Iterable[tuple[UUID, str, bytes]]) -> d
 
 
 def _key_ids(events: Sequence[Recorded] | Sequence[LoggedEvent]) -> dict[int, UUID]:
-    """Position -> key, of the events that hold something sealed."""
+    """Position -> key, of the events that hold something sealed, or what the person said."""
+    said = {
+        e.position: e.stream_id
+        for e in events
+        if isinstance(e.data, _IN_OWN_WORDS) and e.data.reason
+    }
     # One look at all of them together, since nearly always there is nothing.
     if _MARK not in _encode([event.data for event in events]):
-        return {}
-    return {e.position: key_id_of(e) for e in events if _MARK in _encode(e.data)}
+        return said
+    return said | {e.position: key_id_of(e) for e in events if _MARK in _encode(e.data)}
 
 
 def _hidden(events: Sequence[E], ids: dict[int, UUID], living: set[UUID]) -> list[E]:
     return [
         event
         if (id_ := ids.get(event.position)) is None
-        else replace(event, data=_replaced(event.data, SEALED if id_ in living else ERASED))
+        else replace(event, data=_known(event.data) if id_ in living else _forgotten(event.data))
         for event in events
     ]
 
 
-def _replaced(value: T, instead: str) -> T:
-    """A value with another text in place of the sealed ones, however deep inside of it they are."""
+def _known(data: Event) -> Event:
+    return _replaced(data, SEALED)
+
+
+def _forgotten(data: Event) -> Event:
+    own = isinstance(data, _IN_OWN_WORDS)
+    return _replaced(data, ERASED, _TRACES | _WORDS if own else _TRACES)
+
+
+def _replaced(value: T, instead: str, names: Collection[str] = (), *, whole: bool = False) -> T:
+    """A value with another text in place of the sealed ones, however deep inside of it they are, and of
+    whatever there is in what has one of the `names`."""
     new: object = value
-    if is_sealed(value):
+
+    def of_field(name: Any, inner: object) -> object:
+        return _replaced(inner, instead, names, whole=whole or name in names)
+
+    if is_sealed(value) or (whole and isinstance(value, str) and value):
         new = instead
     elif isinstance(value, Struct):
-        new = replace(value, **{n: _replaced(v, instead) for n, v in asdict(value).items()})
+        new = replace(value, **{name: of_field(name, v) for name, v in asdict(value).items()})
     elif isinstance(value, dict):
-        new = {name: _replaced(inner, instead) for name, inner in value.items()}
+        new = {name: of_field(name, inner) for name, inner in value.items()}
     elif isinstance(value, list | tuple):
-        new = type(value)(_replaced(inner, instead) for inner in value)
+        new = type(value)(_replaced(inner, instead, names, whole=whole) for inner in value)
     return cast(T, new)

@@ -38,6 +38,7 @@ def _said_plainly() -> tuple[type[Exception], ...]:
     from api.settings import SettingsError
     from api.starting import PortInUseError
     from application.audit.errors import AuditError
+    from application.decisions import UnsoundTableError
     from application.ledger import WriteFailedError
     from application.privacy.errors import PrivacyError
     from application.processes.definitions import UnknownProcessError
@@ -66,6 +67,7 @@ def _said_plainly() -> tuple[type[Exception], ...]:
         UnknownProcessError,
         UnknownReadModelError,
         UnreadableEventError,
+        UnsoundTableError,
         WriteFailedError,
     )
 

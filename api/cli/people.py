@@ -18,6 +18,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from api import databases, people_views, secrets, views
 from api.cli.reading import catch_up
+from api.credit_erasing import check_called_off, withdrawals
 from api.problems import explain, of_validation
 from api.settings import Settings, load_settings
 from api.views import Json
@@ -65,14 +66,20 @@ class House:
 
     def carry_out(self, command: users.Command, beside: Beside | None = None) -> User:
         """The user after a command. Raises what it is refused with."""
-        provenance = Provenance(actor=f"cli:{person()}")
-        done = self.ledger.submit_and_wait(Submission([command], provenance, beside=beside))
+        done = self.ledger.submit_and_wait(Submission([command], _provenance(), beside=beside))
         (outcome,) = done.outcomes
         if isinstance(outcome, Refused):
             raise Refusal(outcome.reason, **outcome.details)
         assert isinstance(outcome, Accepted)
         assert isinstance(outcome.state, User), "a command on a user leads to one"
         return outcome.state
+
+    def call_off(self, user_id: UUID) -> None:
+        """Withdraw a user's applications for credit that are not paid out, when the user is erased."""
+        commands = self.ask(lambda conn: withdrawals(conn, user_id))
+        if commands:
+            done = self.ledger.submit_and_wait(Submission(commands, _provenance()))
+            check_called_off(done.outcomes)
 
     def ask(self, question: Callable[[AsyncConnection[Any]], Awaitable[T]]) -> T:
         """What a query of ordinary tables answers."""
@@ -97,6 +104,10 @@ class House:
     def masked(self, user: User) -> Json:
         """The user as staff see one."""
         return people_views.mask(self.in_clear(user))
+
+
+def _provenance() -> Provenance:
+    return Provenance(actor=f"cli:{person()}")
 
 
 @contextmanager

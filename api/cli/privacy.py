@@ -15,6 +15,7 @@ from api.models import Text
 from api.people_models import Purpose
 from api.settings import load_settings
 from application.privacy import month_keys
+from domain.refusals import Refusal
 from domain.users import DISCLOSABLE, EraseUser, NoteDisclosure
 
 app = typer.Typer(no_args_is_help=True)
@@ -44,15 +45,21 @@ def erase(
 ) -> None:
     """Delete a user for good, with all that is known of the person. There is no way back.
 
-    What the person did with money stays in the log, under an id. Backups made before still hold the
-    key of the personal data: let them expire.
+    What the person did with money stays in the log, under an id; applications for credit that are not
+    paid out are withdrawn. Backups made before still hold the key of the personal data: let them expire.
     """
     why = parsed(Text, reason)
     with opened() as house:
         user_id = house.find(who).user_id
         if not yes:
             typer.confirm(f"Erase {user_id}, for good?", abort=True, err=True)
-        shown = house.masked(house.carry_out(EraseUser(user_id, why)))
+        try:
+            shown = house.masked(house.carry_out(EraseUser(user_id, why)))
+        except Refusal as refusal:
+            if refusal.reason == "user_erased":  # by somebody who may have been stopped in between
+                house.call_off(user_id)
+            raise
+        house.call_off(user_id)
     show([shown], COLUMNS, as_json=as_json)
 
 

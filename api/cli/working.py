@@ -23,6 +23,7 @@ def worker() -> None:
     """
     settings = load_settings()
     starting.require_fit_services(settings)
+    starting.require_sound_tables()
     with (
         logs.running("worker", settings),
         StopSignals(),

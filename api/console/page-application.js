@@ -91,6 +91,7 @@ function factsOf(application) {
       fact("Months", String(application.months)),
       application.loan_type && fact("For", plain(application.loan_type)),
       fact("Submitted", when(application.created_at)),
+      application.credit_score != null && fact("Credit score", String(application.credit_score)),
       application.decided_at && fact("Decided", when(application.decided_at)),
       application.max_approved_amount && fact("Approved up to", money(application.max_approved_amount, currency)),
       application.claimed_until && fact("With an officer until", when(application.claimed_until)),
@@ -103,7 +104,9 @@ function factsOf(application) {
         fact("Months", String(offer.months)),
         fact("Good until", when(offer.expires_at)),
         application.loan_id && fact("Loan", application.loan_id))),
-    section("Report", report ? reportOf(report, currency) : h("p", {}, missing(application))),
+    // What the bureau knows is told to staff only.
+    "report" in application &&
+      section("Report", report ? reportOf(report, currency) : h("p", {}, missing(application))),
     section("What happened",
       h("ol", { class: "steps" },
         application.steps.map((step) =>

@@ -12,7 +12,7 @@ from pydantic import Field
 
 from api import credit_reading, credit_views
 from api.callers import caller_of
-from api.credit_asking import changing, submission
+from api.credit_asking import changing, submission, while_known
 from api.credit_models import (
     AcceptanceIn,
     ApplicationChangeIn,
@@ -56,7 +56,10 @@ _GONE = ("ETag", "Daybook-Position", "Idempotent-Replayed")
 async def apply_for_credit(request: Request, body: ApplicationIn, state: Running) -> Response:
     """Apply for credit. The document is checked at once; then a bureau is asked and it is decided, mostly
     within seconds: see the status at `Location`, or follow its `/stream`. What the form of a country asks
-    for, and its rules, are at `/api/countries`."""
+    for, and its rules, are at `/api/countries`.
+
+    With an `id` of your own, sent again, it is the same by country, document and terms; a name, an
+    address or a number that is different then is not looked at: change it with PUT."""
     asked = await submission(request, state, body)
 
     async def finish(_: State, row: Json) -> Json:
@@ -130,7 +133,8 @@ async def get_application(
     reading: Annotated[Reading, Query()],
     if_none_match: IfNoneMatch = None,
 ) -> Response:
-    """One application, with the bureau's report, what the decision table said, and its steps."""
+    """One application, with what the decision table said, and its steps; for staff with the bureau's
+    report."""
     return await credit_reading.get_application(
         request, state, application_id, reading.min_position, if_none_match
     )
@@ -221,9 +225,10 @@ async def accept_offer(
 ) -> Response:
     """Take the offer: the money is paid to the account, and owed from then on."""
     account_id = body.account_id if body else None
-    owner_id = caller_of(request).owner_id
-    command = AcceptOffer(application_id, account_id, owner_id, expected)
-    return await change(request, state, command)
+    caller = caller_of(request)
+    command = AcceptOffer(application_id, account_id, caller.owner_id, expected, caller.user_id)
+    beside = await while_known(state, caller, application_id)
+    return await change(request, state, command, beside=beside)
 
 
 @router.post("/{application_id}/decline", response_model=ApplicationOut, responses=_CHANGED)

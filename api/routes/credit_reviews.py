@@ -10,7 +10,7 @@ from pydantic import Field
 
 from api import credit_reading, credit_views
 from api.callers import caller_of
-from api.credit_asking import application_now
+from api.credit_asking import application_now, while_known
 from api.credit_models import ApplicationDisclosureIn, ApprovalIn, CountryCode
 from api.credit_responses import (
     ApplicationDisclosedOut,
@@ -33,6 +33,7 @@ from api.writing import change, json_response, refuse_idempotency_key
 from application.countries import country_of
 from domain.credit_applications import (
     ClaimApplication,
+    EraseApplicant,
     NoteApplicationDisclosure,
     ReleaseApplication,
     ReviewApplication,
@@ -91,9 +92,10 @@ async def claim_application(
 ) -> Response:
     """Take an application from the queue: for half an hour nobody else decides it, nor does a table."""
     until = datetime.now(UTC) + CLAIMED_FOR
-    officer_id = caller_of(request).user_id
-    command = ClaimApplication(application_id, officer_id, until, expected)
-    return await change(request, state, command)
+    caller = caller_of(request)
+    command = ClaimApplication(application_id, caller.user_id, until, expected)
+    beside = await while_known(state, caller, application_id)
+    return await change(request, state, command, beside=beside)
 
 
 @router.post("/{application_id}/release", response_model=ApplicationOut, responses=_CHANGED)
@@ -115,19 +117,20 @@ async def approve_application(
 ) -> Response:
     """Approve what waits for an officer, as it was asked for or for less: an offer is made. Nobody
     approves an application of his own, or that he brought."""
-    amount = None
+    amount, caller = None, caller_of(request)
     if body is not None and body.amount is not None:
-        there = await application_now(state, caller_of(request), application_id)
+        there = await application_now(state, caller, application_id)
         amount = in_currency(body.amount, there.asked.currency)
     command = ReviewApplication(
         application_id,
-        caller_of(request).user_id,
+        caller.user_id,
         "approve",
         body.reason if body else "",
         amount,
         expected,
     )
-    return await change(request, state, command)
+    beside = await while_known(state, caller, application_id)
+    return await change(request, state, command, beside=beside)
 
 
 @router.post("/{application_id}/reject", response_model=ApplicationOut, responses=_CHANGED)
@@ -178,3 +181,11 @@ async def disclose_application(
     answered = await change(request, state, command, finish=finish)
     answered.headers.update(NO_STORE)
     return answered
+
+
+@router.post("/{application_id}/erase", response_model=ApplicationOut, responses=_CHANGED)
+async def erase_application(request: Request, application_id: Id, state: Running) -> Response:
+    """Forget for good who has applied, where that is no user and the application is over: there is no way
+    back. What was decided stays, and so does what is owed. Who is a user is erased as one."""
+    refuse_if_match(request)
+    return await change(request, state, EraseApplicant(application_id))

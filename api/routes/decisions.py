@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime
 from typing import Any
 
 from fastapi import APIRouter, Response
 
 from api import decision_replaying as replaying
-from api.deciding import draft, facts_of, judged
+from api.deciding import draft, explained, facts_of, tried
 from api.decision_models import DecisionReplayIn, DryRunIn
-from api.decision_replaying import Asked, table_of
+from api.decision_replaying import Wanted
 from api.decision_responses import ReplayOut, TableVersionPage, VerdictOut
 from api.freshness import be_whole
 from api.paging import complete, decode_cursor, encode_cursor
@@ -19,6 +20,7 @@ from api.state import Running
 from api.strict_json import StrictRoute
 from api.writing import json_response
 from application.countries import country_of
+from application.decisions.drafts import Asked
 
 router = APIRouter(prefix="/api/decisions", tags=["decisions"], route_class=StrictRoute)
 
@@ -51,27 +53,32 @@ async def dry_run(body: DryRunIn, state: Running) -> Response:
     facts = facts_of(country, body.facts)
     today = datetime.now(UTC).date()
     if body.table is None:
-        return json_response(judged(state.decisions, facts, today, is_draft=False))
-    table = await draft(body.table, country.code)
-    return json_response(judged(table, facts, today, is_draft=True))
+        found = await asyncio.to_thread(state.decisions.explain, facts, today)
+        return json_response(explained(facts, found, is_draft=False))
+    text = draft(body.table, country.code).text
+    told = await tried(Asked(text=text, facts=facts, on=today), state.turn_to_try)
+    return json_response(explained(facts, told.answer, is_draft=True))
 
 
 @router.post("/replay", response_model=ReplayOut, responses=_TRIED)
 async def replay_decisions(body: DecisionReplayIn, state: Running) -> Response:
     """Which applications a new table would decide differently from what the tables have decided of them:
-    the last decision of each, in the order in which they were submitted. Nothing is changed."""
+    the last decision of each, in the order in which they were submitted. Nothing is changed.
+
+    A table that takes long is tried on fewer of them at once than `limit`: `next_cursor` goes on."""
     if body.country is not None:
         country_of(body.country)
-    table = await draft(body.table, body.country)
-    country = table_of(table).country
+    table = draft(body.table, body.country)
     after = decode_cursor(body.cursor) or 0
-    asked = Asked(body.limit, country, body.decided_from, body.decided_before, after)
+    wanted = Wanted(body.limit, table.country, body.decided_from, body.decided_before, after)
     await be_whole(state, "applications")
     async with state.pool.connection() as conn:
-        found, following = await replaying.replay(conn, table, asked)
+        past = await replaying.past(conn, wanted)
+    told = await tried(Asked(text=table.text, cases=past.cases), state.turn_to_try)
+    found, following = told.found, past.next_after(told.done)
     return json_response(
         {
-            "country": country,
+            "country": table.country,
             "evaluated": found.judged,
             "changed": replaying.changed(found),
             "items": list(replaying.differences(found)),

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from typing import Annotated
+from uuid import UUID
 
 from fastapi import APIRouter, Query, Request, Response
 
 from api.callers import caller_of
+from api.credit_erasing import check_called_off, withdrawals
 from api.freshness import Fresh, log_has
 from api.models import Cursor, Id, In, Limit, ReasonIn
 from api.paging import decode_cursor, encode_cursor
@@ -17,10 +19,12 @@ from api.people_views import NO_STORE, in_clear, masked
 from api.preconditions import refuse_if_match
 from api.problems import ProblemError
 from api.responses import problems
-from api.state import Running, State
+from api.state import Running, State, correlation_of
 from api.strict_json import StrictRoute
 from api.views import Json
 from api.writing import change, json_response, refuse_idempotency_key
+from application.ledger import Submission
+from domain.provenance import Provenance
 from domain.users import Disclosed, EraseUser, NoteDisclosure, Registered
 from projections import log
 
@@ -32,10 +36,24 @@ async def erase_user(
     request: Request, user_id: Id, state: Running, body: ReasonIn | None = None
 ) -> Response:
     """Delete a user for good, with all that is known of the person: there is no way back. What the
-    person did stays in the log, under the id."""
+    person did stays in the log, under the id. Applications for credit that are not paid out are withdrawn;
+    what is owed stays owed."""
     refuse_if_match(request)
-    command = EraseUser(user_id, body.reason if body else "", caller_of(request).user_id)
-    return await known_here(state, await change(request, state, command, finish=masked))
+    caller = caller_of(request)
+    command = EraseUser(user_id, body.reason if body else "", caller.user_id)
+    answered = await known_here(state, await change(request, state, command, finish=masked))
+    # Also of who was erased before: whoever did it may have been stopped in between.
+    if answered.status_code == 200 or request.scope["state"].get("reason") == "user_erased":
+        await _call_off(request, state, user_id)
+    return answered
+
+
+async def _call_off(request: Request, state: State, user_id: UUID) -> None:
+    async with state.pool.connection() as conn:
+        commands = await withdrawals(conn, user_id)
+    if commands:
+        by = Provenance(actor=caller_of(request).actor, correlation_id=correlation_of(request))
+        check_called_off((await state.ledger.post(Submission(commands, by))).outcomes)
 
 
 @router.post(

@@ -8,6 +8,7 @@ from application.decisions.judging import (
     NO_RULE,
     NO_TABLE,
     Decisions,
+    Explained,
     Matched,
     Version,
 )
@@ -38,6 +39,7 @@ __all__ = [
     "Comparison",
     "Decisions",
     "Difference",
+    "Explained",
     "Facts",
     "Matched",
     "PastCase",

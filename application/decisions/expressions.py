@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-import zen
 from msgspec import Struct
+
+if TYPE_CHECKING:  # the engine is loaded where one is asked: commands without tables go without it
+    import zen
 
 MAX_LENGTH = 500
 """Characters of one cell."""
@@ -46,7 +48,8 @@ class Expression(Struct, frozen=True):
 
     def value(self, context: dict[str, object]) -> object:
         """Raises `RuntimeError` when the engine cannot compute it."""
-        return self.compiled.evaluate(context)
+        read = {word: context[word] for word in (*self.words, "$") if word in context}
+        return self.compiled.evaluate(read)
 
 
 class ExpressionError(ValueError):
@@ -81,6 +84,11 @@ def tokens(text: str) -> Iterator[Token]:
         at = match.end()
 
 
+def insertions(template: str) -> list[str]:
+    """The expressions in a template: ${...}."""
+    return _INSERTED.findall(template)
+
+
 def why(error: RuntimeError) -> str:
     """What the engine says, without the trace of its inside that comes after the first line."""
     first = str(error).partition("\n")[0]
@@ -95,6 +103,8 @@ def why(error: RuntimeError) -> str:
 def _compiled(text: str, kind: Kind) -> Expression:
     if len(text) > MAX_LENGTH:
         raise ExpressionError(f"it is longer than {MAX_LENGTH} characters")
+    import zen
+
     words = frozenset(_words(text, kind))
     has_text = any(token.kind in ("text", "template") for token in tokens(text))
     build = zen.compile_expression if kind == "value" else zen.compile_unary_expression
@@ -130,7 +140,7 @@ def _word(name: str, *, is_called: bool) -> Iterator[str]:
 def _inserted(template: str) -> Iterator[str]:
     if "${" in _INSERTED.sub("", template):
         raise ExpressionError("what stands between ${ and } may have no braces of its own")
-    for inner in _INSERTED.findall(template):
+    for inner in insertions(template):
         yield from _words(inner, "value")
 
 

@@ -13,6 +13,11 @@ from msgspec import Struct
 MAX_BYTES = 64 * 1024
 MAX_NODES = 20
 MAX_ROWS = 200
+MAX_CELLS = 2000
+"""Rows times columns, of all its tables: each is computed for each application."""
+
+MAX_NAMES = 100
+"""That expression nodes make."""
 
 T = TypeVar("T")
 

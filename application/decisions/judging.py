@@ -7,11 +7,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date
 from functools import lru_cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from application.countries.catalogue import decision_files
-from application.countries.country import Country
 from application.decisions.answers import verdict_of
 from application.decisions.cells import DECISION, REASON
 from application.decisions.engine import EngineError, evaluate
@@ -21,6 +20,9 @@ from application.decisions.tables import Table
 from application.decisions.verdicts import MANUAL_REVIEW, Facts, Verdict
 from application.decisions.wording import sentences
 from application.decisions.words import Context, OddFactsError, context_of, made_up, unmet
+
+if TYPE_CHECKING:  # countries are loaded where they are asked for: not every command needs them
+    from application.countries.country import Country
 
 _log = logging.getLogger("daybook.decisions")
 
@@ -49,6 +51,13 @@ class Matched(Struct, frozen=True):
     reason: str
 
 
+class Explained(Struct, frozen=True):
+    """A verdict, and all rows that fit, in the table's order: none where no table could be asked."""
+
+    verdict: Verdict
+    matched: tuple[Matched, ...] = ()
+
+
 class Remembered(Struct, frozen=True):
     """How often a verdict was known already, and how often the engine was asked."""
 
@@ -67,9 +76,12 @@ class Decisions:
         self._decided = lru_cache(remembered)(_decided)
 
     @classmethod
-    def load(cls, countries: Mapping[str, Country], files: Files = decision_files) -> Decisions:
+    def load(cls, countries: Mapping[str, Country], files: Files | None = None) -> Decisions:
         """The tables in the countries' folders. Raises `UnsoundTableError` that names the file."""
-        return cls(version for code in countries for version in _versions(code, files(code)))
+        from application.countries.catalogue import decision_files
+
+        of = files or decision_files
+        return cls(version for code in countries for version in _versions(code, of(code)))
 
     @classmethod
     def of_file(cls, text: str | bytes, version: str = "draft") -> Decisions:
@@ -93,6 +105,10 @@ class Decisions:
 
     def judge(self, facts: Facts, on: date) -> Verdict:
         """By the table in force on that day. Raises nothing: in doubt `manual_review`, with the reason."""
+        return self.explain(facts, on).verdict
+
+    def explain(self, facts: Facts, on: date) -> Explained:
+        """As `judge`, with the rows that fit."""
         try:
             context = context_of(facts)
         except OddFactsError as error:
@@ -105,27 +121,12 @@ class Decisions:
             return _review(missing, table, context)
         try:
             return self._decided(table, tuple(context.items()))
-        except EngineError as error:
-            _log.warning("decision table %s %s: %s", table.country, table.version, error.problem)
+        except EngineError as error:  # its detail may repeat a fact, and is for no log
+            _log.warning("decision table %s %s: %s", table.country, table.version, error)
             return _review(f"{ENGINE_ERROR}: {error}", table, context)
         except Exception as error:  # noqa: BLE001 - whatever it was, an officer decides
             _log.exception("decision table %s %s", table.country, table.version)
             return _review(f"{ENGINE_ERROR}: {type(error).__name__}", table, context)
-
-    def matched(self, facts: Facts, on: date) -> tuple[Matched, ...]:
-        """All rows that fit, in the table's order, the first of which decides; none where no table could be
-        asked. Raises nothing."""
-        try:
-            context = context_of(facts)
-            table = self.table_on(facts.country, on)
-            if table is None or unmet(context, table.required, table.properties):
-                return ()
-            return tuple(
-                Matched(match.row.id, str(match.says.get(DECISION)), str(match.says.get(REASON)))
-                for match in evaluate(table, context)
-            )
-        except (OddFactsError, EngineError):
-            return ()
 
     def rules_in_words(self, country: str, on: date) -> tuple[str, ...]:
         """The rows of the table in force on that day, the first that fits decides; () where none is."""
@@ -159,31 +160,39 @@ def _versions(code: str, paths: Sequence[Path]) -> Iterable[Version]:
         yield Version(since, table)
 
 
-def _decided(table: Table, items: tuple[tuple[str, object], ...]) -> Verdict:
+def _decided(table: Table, items: tuple[tuple[str, object], ...]) -> Explained:
     """Raises `EngineError`, which is not remembered: it may be another's turn next time."""
     context = dict(items)
     matches = evaluate(table, context)
     if not matches:
         return _review(NO_RULE, table, context)
-    return verdict_of(table, context, matches)
+    return Explained(
+        verdict_of(table, context, matches),
+        tuple(
+            Matched(match.row.id, str(match.says.get(DECISION)), str(match.says.get(REASON)))
+            for match in matches
+        ),
+    )
 
 
-def _review(why: str, table: Table | None = None, context: Context | None = None) -> Verdict:
+def _review(why: str, table: Table | None = None, context: Context | None = None) -> Explained:
     if table is None:
-        return Verdict(decision=MANUAL_REVIEW, reasons=(why,))
-    return Verdict(
-        decision=MANUAL_REVIEW,
-        reasons=(why,),
-        table=table.name,
-        version=table.version,
-        digest=table.digest,
-        inputs=table.looked_at(context or {}),
+        return Explained(Verdict(decision=MANUAL_REVIEW, reasons=(why,)))
+    return Explained(
+        Verdict(
+            decision=MANUAL_REVIEW,
+            reasons=(why,),
+            table=table.name,
+            version=table.version,
+            digest=table.digest,
+            inputs=table.looked_at(context or {}),
+        )
     )
 
 
 def _ill(table: Table) -> str:
     try:
-        verdict = _decided(table, tuple(made_up(table.properties).items()))
+        verdict = _decided(table, tuple(made_up(table.properties).items())).verdict
     except EngineError as error:
         return f"{table.version}: {error}"
     return "ok" if verdict.row else f"{table.version}: {verdict.reasons[0]}"

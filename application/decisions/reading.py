@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 import msgspec
-import zen
 
+from application.decisions.bounds import (
+    FACTS_THAT_ARE_TEXTS,
+    growth_problems,
+    size_problems,
+    texts_made_by,
+)
 from application.decisions.cells import made_by, node_problems
 from application.decisions.engine import EngineError, evaluate
 from application.decisions.expressions import Expression, compile_condition, compile_value, why
@@ -24,6 +30,9 @@ from application.decisions.graph import EXPRESSIONS, in_line, schema_problems
 from application.decisions.tables import Cell, Row, Step, Table
 from application.decisions.words import made_up
 
+if TYPE_CHECKING:
+    import zen
+
 
 def read_table(text: str | bytes, version: str) -> Table:
     """Raises `UnsoundTableError` with everything that is wrong, each with its node, row and column."""
@@ -31,10 +40,15 @@ def read_table(text: str | bytes, version: str) -> Table:
     line = in_line(parsed.file)
     schema = schema_of(line[0])
     problems = list(schema_problems(schema, line[0].name))
-    known = frozenset(schema.required)
+    too_much = list(size_problems(line[1:-1]))
+    if too_much:
+        raise UnsoundTableError([*problems, *too_much])
+    known, texts = frozenset(schema.required), FACTS_THAT_ARE_TEXTS
     for node in line[1:-1]:
+        problems += growth_problems(node, texts, decides=node is line[-2])
         problems += node_problems(node, known, decides=node is line[-2])
         known |= made_by(node)
+        texts |= texts_made_by(node, texts)
     if problems:
         raise UnsoundTableError(problems)
     table = Table(
@@ -84,6 +98,8 @@ def _words(expressions: Iterable[Expression]) -> frozenset[str]:
 
 
 def _engine(text: str) -> zen.ZenDecision:
+    import zen
+
     try:
         decision = zen.ZenEngine().create_decision(text)
         decision.validate()

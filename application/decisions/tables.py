@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
-import zen
 from msgspec import Struct
 
 from application.decisions.expressions import Expression
 from application.decisions.files import Property
+
+if TYPE_CHECKING:
+    import zen
 
 
 class Cell(Struct, frozen=True):

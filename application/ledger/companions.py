@@ -13,8 +13,9 @@ from application.ledger import reading
 from application.ledger.outcomes import Answer, Receipt
 from domain.accounts import Account
 from domain.catalogue import AggregateState
+from domain.credit_applications import CreditApplication
 from domain.transfers import Transfer
-from domain.users import User
+from domain.users import ROLES, User
 
 
 def keep_answers(
@@ -84,9 +85,9 @@ def keep_users(
             )
         if user.is_erased:
             conn.execute(
-                "DELETE FROM idempotency_keys WHERE caller IN"
+                "DELETE FROM idempotency_keys WHERE caller = ANY(%s) OR caller IN"
                 " (SELECT 'public:' || encode(email_index, 'hex') FROM user_emails WHERE user_id = %s)",
-                (user.id,),
+                ([f"{role}:{user.id}" for role in ROLES], user.id),
             )
             for table, column in _PERSONAL:
                 conn.execute(f"DELETE FROM {table} WHERE {column} = %s".encode(), (user.id,))
@@ -104,6 +105,17 @@ _PERSONAL = (
     ("webhook_endpoints", "owner_id"),
 )
 """Table, column of the person: what an erasure deletes."""
+
+
+def keep_applicants(conn: Connection[Any], erased: Sequence[CreditApplication]) -> None:
+    """Forget who has applied without being a user."""
+    ids = [each.id for each in erased]
+    for table, column in _OF_APPLICANTS:
+        conn.execute(f"DELETE FROM {table} WHERE {column} = ANY(%s)".encode(), (ids,))
+
+
+_OF_APPLICANTS = (("person_keys", "person_id"), ("outgoing_mail", "person_id"))
+"""As `_PERSONAL`: the person is the application."""
 
 
 def keep_snapshots(conn: Connection[Any], accounts: Sequence[Account]) -> None:

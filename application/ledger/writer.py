@@ -18,7 +18,13 @@ from application.event_store.appending import Appender, Head, NewEvent, lock_hea
 from application.event_store.chain import field
 from application.ledger import reading
 from application.ledger.book import Book, StateCache
-from application.ledger.companions import keep_answers, keep_deadlines, keep_snapshots, keep_users
+from application.ledger.companions import (
+    keep_answers,
+    keep_applicants,
+    keep_deadlines,
+    keep_snapshots,
+    keep_users,
+)
 from application.ledger.deciding import decide, missing, new_stream, subject
 from application.ledger.outcomes import (
     Accepted,
@@ -35,6 +41,7 @@ from application.ledger.repeats import first_answers
 from application.ledger.steps import keep_steps
 from domain import catalogue
 from domain.accounts import Account
+from domain.credit_applications import CreditApplication
 from domain.refusals import Refusal
 from domain.transfers import Reserved, Transfer
 from domain.users import User
@@ -287,6 +294,9 @@ class Batch:
         if users:
             before = [self._book.before(user.id) for user in users]
             keep_users(self._conn, list(zip(before, users, strict=True)), head.now)
+        erased = [s for s in changed if type(s) is CreditApplication and s.is_erased]
+        if erased:
+            keep_applicants(self._conn, erased)
         snapshots = [s for s in changed if type(s) is Account and self._is_snapshot_due(s)]
         if snapshots:
             keep_snapshots(self._conn, snapshots)

@@ -61,6 +61,12 @@ def load_sync(
     return _unwrapped(conn.execute(_LOAD, (list(person_ids),)).fetchall(), masters)
 
 
+def is_there(conn: Connection[Any], person_id: UUID) -> bool:
+    """Whether a person has a key: without one, he is erased."""
+    found = conn.execute("SELECT FROM person_keys WHERE person_id = %s", (person_id,), prepare=True)
+    return found.rowcount == 1
+
+
 def destroy(conn: Connection[Any], person_id: UUID) -> bool:
     """Delete a person's key, and with it all that it sealed; whether there was one.
 

@@ -7,7 +7,6 @@ from datetime import date, datetime, timedelta
 from functools import cache
 from uuid import UUID
 
-from application.countries.catalogue import COUNTRIES
 from application.decisions import Decisions, Facts, Verdict
 from application.jobs.jobs import NewJob
 from application.ledger.steps import ALL_DEADLINES
@@ -47,7 +46,8 @@ PATIENCE = timedelta(minutes=10)
 
 _TRY_AGAIN = timedelta(hours=1)
 _TRIES = 24
-"""So often money that cannot be paid out is tried again; then somebody has to look."""
+_TRY_LATER = timedelta(hours=6)
+"""Money that cannot be paid out is tried again every hour for a day, and then less often."""
 
 Judge = Callable[[Facts, date], Verdict]
 
@@ -59,6 +59,8 @@ def by_the_tables(facts: Facts, on: date) -> Verdict:
 
 @cache
 def tables() -> Decisions:
+    from application.countries.catalogue import COUNTRIES  # with all checks of documents
+
     return Decisions.load(COUNTRIES)
 
 
@@ -111,9 +113,8 @@ def _over() -> Reaction:
 
 
 def _not_paid(at: datetime, reason: str, attempt: int) -> Reaction:
-    if attempt >= _TRIES:
-        return Reaction(status="stuck", error=f"needs an operator: not paid out: {reason}")
-    return Reaction(deadlines={"disburse": at + _TRY_AGAIN})
+    wait = _TRY_AGAIN if attempt < _TRIES else _TRY_LATER
+    return Reaction(deadlines={"disburse": at + wait}, error=f"not paid out: {reason}")
 
 
 def _decide(event: Recorded, assessed: Assessed, judge: Judge) -> DecideApplication:

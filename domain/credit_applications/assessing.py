@@ -31,6 +31,8 @@ GRANTED = frozenset({"approved", "pre_approved"})
 
 NO_SCORE = "Banking data missing"
 NO_AMOUNT = "No amount may be offered"
+NOT_VERIFIED = "The bureau does not confirm who it is"
+BY_PARTNER = "A partner has asked for a review"
 """Why an officer decides, whatever a table says."""
 
 
@@ -113,10 +115,14 @@ def _placed(work: Work, command: DecideApplication) -> tuple[str, tuple[str, ...
     country's table has no way there, nowhere; then an officer is to look at it where it is."""
     there, most = work.application, command.max_approved_amount
     wanted, doubts = STATUS_OF.get(command.decision, "manual_review"), []
-    if wanted in GRANTED and not _has_score(there):
+    if wanted in GRANTED and not has_score(there):
         wanted, doubts = "manual_review", [NO_SCORE]
     elif wanted in GRANTED and most is not None and most <= 0:
         wanted, doubts = "manual_review", [NO_AMOUNT]
+    elif wanted in GRANTED and there.report is not None and not there.report.is_verified:
+        wanted, doubts = "manual_review", [NOT_VERIFIED]
+    elif wanted in GRANTED and there.partner:
+        wanted, doubts = "manual_review", [BY_PARTNER]
     if wanted == there.status or work.may_move(wanted):
         return wanted, tuple(doubts)
     doubts.append(f"{wanted} cannot follow {there.status}")
@@ -124,7 +130,8 @@ def _placed(work: Work, command: DecideApplication) -> tuple[str, tuple[str, ...
     return status, tuple(doubts)
 
 
-def _has_score(there: CreditApplication) -> bool:
+def has_score(there: CreditApplication) -> bool:
+    """Whether the bureau has answered what it was asked last, with a score."""
     report = there.report
     return (
         report is not None

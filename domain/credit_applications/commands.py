@@ -127,6 +127,7 @@ class AcceptOffer(Struct, frozen=True):
     account_id: UUID | None = None
     owner_id: Owner = None
     expected: Expected = None
+    by: UUID | None = None
 
 
 class DeclineOffer(Struct, frozen=True):
@@ -157,6 +158,12 @@ class NoteApplicationDisclosure(Struct, frozen=True):
     reason: str = ""
 
 
+class EraseApplicant(Struct, frozen=True):
+    """The key of what is sealed is about to be destroyed, of an application that is no user's."""
+
+    application_id: UUID
+
+
 Command = (
     SubmitApplication
     | ChangeApplication
@@ -174,4 +181,5 @@ Command = (
     | ExpireOffer
     | DisburseLoan
     | NoteApplicationDisclosure
+    | EraseApplicant
 )

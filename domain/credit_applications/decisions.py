@@ -24,6 +24,7 @@ from domain.credit_applications.commands import (
     DecideApplication,
     DeclineOffer,
     DisburseLoan,
+    EraseApplicant,
     ExpireOffer,
     GiveReportUp,
     MakeOffer,
@@ -36,11 +37,13 @@ from domain.credit_applications.commands import (
     WithdrawApplication,
 )
 from domain.credit_applications.state import (
+    FINAL,
     OPEN,
     Changed,
     CreditApplication,
     Disclosed,
     DocumentsChecked,
+    ErasedEvent,
     Moved,
     Referred,
     Released,
@@ -54,6 +57,9 @@ from domain.refusals import Refusal
 from domain.sheets import Lookup
 from domain.transfers import Decided as Events
 from domain.versions import check_version
+
+MAX_ROUNDS = 10
+"""So often a bureau is asked about one application: each time costs money."""
 
 _UNPAID = ("", "made", "accepted")
 
@@ -116,6 +122,8 @@ def decide(command: Command, lookup: Lookup, now: datetime, transitions: Transit
             offers.disburse(work)
         case NoteApplicationDisclosure():
             work.add(Disclosed(command.to, command.fields, command.reason))
+        case EraseApplicant():
+            _erase(work)
     return work.decided
 
 
@@ -131,6 +139,8 @@ def needs(command: Command, lookup: Lookup) -> Iterator[UUID]:
     if there is None:
         return
     yield there.asked.applicant_id
+    if isinstance(command, ReviewApplication | ClaimApplication) and there.account_id is not None:
+        yield there.account_id
     if isinstance(command, ChangeApplication):
         yield command.changed.applicant_id
     elif isinstance(command, AcceptOffer):
@@ -182,6 +192,8 @@ def _change(work: Work, command: ChangeApplication) -> None:
     changed = _complete(there.asked, command.changed)
     if _is_same(there.asked, changed):
         nothing_new()
+    if there.round >= MAX_ROUNDS:
+        raise Refusal("too_many_changes", application_id=there.id, most=MAX_ROUNDS)
     before = there.asked.applicant_id
     work.add(changed)
     _check_asked(work.application.asked, work.now.date())
@@ -234,11 +246,26 @@ def _is_same(asked: Submitted, changed: Changed) -> bool:
 
 def _withdraw(work: Work, command: WithdrawApplication) -> None:
     there = work.application
-    can = there.status in OPEN or there.status == "pre_approved"
-    if not can and not (there.status == "approved" and there.offer_status in _UNPAID):
+    if there.status not in OPEN and there.status != "pre_approved" and not _is_to_be_paid(there):
         raise Refusal("application_closed", application_id=there.id, status=there.status)
     work.add(Withdrawn("withdrawn", command.reason))
     work.close()
+
+
+def _is_to_be_paid(there: CreditApplication) -> bool:
+    return there.status == "approved" and there.offer_status in _UNPAID
+
+
+def _erase(work: Work) -> None:
+    """Refuses `application_open`, and `belongs_to_user` of one that is erased with its user."""
+    there = work.application
+    if there.is_erased:
+        nothing_new()
+    if there.owner_id is not None or there.submitted.person_id != there.id:
+        raise Refusal("belongs_to_user", application_id=there.id)
+    if there.status not in FINAL or _is_to_be_paid(there):
+        raise Refusal("application_open", application_id=there.id, status=there.status)
+    work.add(ErasedEvent())
 
 
 def _move(work: Work, command: MoveApplication) -> None:
@@ -246,6 +273,9 @@ def _move(work: Work, command: MoveApplication) -> None:
     if command.status == there.status:
         nothing_new()
     work.check_may_move(command.status)
+    work.check_is_free()
+    if command.status in assessing.GRANTED and not assessing.has_score(there):
+        raise Refusal("score_missing", application_id=there.id)
     work.add(Moved(command.status, command.partner, command.reason))
     if command.status not in OPEN:
         work.close()

@@ -18,7 +18,7 @@ from domain.credit_applications.state import (
     Offered,
     OfferExpired,
 )
-from domain.credit_applications.work import Work, nothing_new
+from domain.credit_applications.work import Work, nothing_new, owner_of
 from domain.house import check_is_free, is_house
 from domain.ownership import Owner, is_within_reach
 from domain.refusals import Refusal
@@ -66,8 +66,8 @@ def make(work: Work) -> None:
 
 
 def accept(work: Work, command: AcceptOffer) -> None:
-    """Refuses `no_open_offer`, `offer_expired`, `account_required`, as `check_account`, and what the account
-    refuses to take."""
+    """Refuses `no_open_offer`, `offer_expired`, `account_required`, `own_application` to the officer who has
+    approved it, as `check_account`, and what the account refuses to take."""
     there = work.application
     account_id = command.account_id or there.account_id
     if there.status == "approved" and there.offer_status == "accepted" and there.attempts:
@@ -78,6 +78,9 @@ def accept(work: Work, command: AcceptOffer) -> None:
     if account_id is None:
         raise Refusal("account_required", application_id=there.id)
     check_account(work.lookup, account_id, there.asked.currency, there.owner_id)
+    officer_id = there.officer_id
+    if officer_id is not None and officer_id in (command.by, owner_of(work.lookup, account_id)):
+        raise Refusal("own_application", application_id=there.id)
     account = _account(work.lookup, account_id)
     assert account is not None, "checked just now"
     assert there.offer is not None, "what is accepted was offered"

@@ -10,7 +10,7 @@ from domain.credit_applications.commands import (
     ReviewApplication,
 )
 from domain.credit_applications.state import Claimed, CreditApplication, Released, Reviewed
-from domain.credit_applications.work import Work, nothing_new
+from domain.credit_applications.work import Work, nothing_new, owner_of
 from domain.refusals import Refusal
 
 REVIEWED = frozenset({"manual_review", "pre_approved"})
@@ -33,18 +33,17 @@ def release(work: Work, command: ReleaseApplication) -> None:
 
 def review(work: Work, command: ReviewApplication) -> None:
     """Approve or reject. Refuses `own_application`, `claimed_by_another`, `invalid_transition`,
-    `reason_required` of a rejection, and of an approval `not_in_review`, `negative_amount` and
+    `not_in_review`, `reason_required` of a rejection, and of an approval `negative_amount` and
     `amount_exceeds_request`."""
     there = work.application
     _check_may(work, command.officer_id)
+    work.check_may_move("rejected" if command.decision == "reject" else "approved")
+    _check_in_review(there)
     if command.decision == "reject":
         if not command.reason:
             raise Refusal("reason_required", application_id=there.id)
-        work.check_may_move("rejected")
         work.add(Reviewed("rejected", command.officer_id, command.reason))
     else:
-        _check_in_review(there)
-        work.check_may_move("approved")
         amount = command.amount if command.amount is not None else _amount(there)
         if amount <= 0:
             raise Refusal("negative_amount")
@@ -81,7 +80,7 @@ def _check_may(work: Work, officer_id: UUID) -> None:
     authors = (there.submitted.submitted_by, *there.changed_by)
     if officer_id == there.owner_id or str(officer_id) in authors:
         raise Refusal("own_application", application_id=there.id)
-    if work.is_claimed and there.officer_id != officer_id:
-        until = there.claimed_until
-        assert until is not None, "what is claimed is claimed until a time"
-        raise Refusal("claimed_by_another", application_id=there.id, until=until.isoformat())
+    if owner_of(work.lookup, there.account_id) == officer_id:  # the money would be his
+        raise Refusal("own_application", application_id=there.id)
+    if there.officer_id != officer_id:
+        work.check_is_free()

@@ -242,10 +242,17 @@ class Disclosed(Event, frozen=True):
     reason: str = ""
 
 
+class ErasedEvent(Event, frozen=True):
+    """The key of what is sealed was destroyed, in the transaction of this event. Of an application that is
+    no user's; those of users are erased with the user."""
+
+    topic: ClassVar[str] = "credit_application.erased"
+
+
 EVENTS: tuple[type[Event], ...] = (
     Submitted, DocumentsChecked, Changed, ReportRequested, ReportReceived, ReportUnavailable, Assessed,
     Decided, Referred, Claimed, Released, Reviewed, Moved, Offered, Accepted, Declined, OfferExpired,
-    DisbursementFailed, Disbursed, Withdrawn, Disclosed,
+    DisbursementFailed, Disbursed, Withdrawn, Disclosed, ErasedEvent,
 )  # fmt: skip
 
 
@@ -256,8 +263,9 @@ class CreditApplication(Struct, frozen=True):
     `asked` is what is asked for now, and `changed_by` who has changed it. `report` is the last that came,
     `report_id` the last that was asked for, by its `round`; `is_waiting`: it may come. `assessed` is the
     version of the assessment that is to be decided on, 0 when there is none. `is_referred`: an officer is
-    to look at it, whatever its status. `offer_status` is empty until there is an offer, and `attempts`
-    counts how often it could not be paid out to that account.
+    to look at it, whatever its status, and `partner` is who wanted it, if that is not us. `offer_status`
+    is empty until there is an offer, and `attempts` counts how often it could not be paid out to that
+    account.
     """
 
     id: UUID
@@ -283,6 +291,8 @@ class CreditApplication(Struct, frozen=True):
     account_id: UUID | None = None
     attempts: int = 0
     loan_id: UUID | None = None
+    partner: str = ""
+    is_erased: bool = False
 
     @property
     def country(self) -> str:
@@ -306,6 +316,8 @@ def evolve(
     match event:
         case DocumentsChecked() | Disclosed():
             return a
+        case ErasedEvent():
+            return replace(a, is_erased=True)
         case Referred():
             return replace(a, is_referred=True)
         case Changed(by=by):
@@ -379,7 +391,10 @@ def _reviewed(a: CreditApplication, event: Event) -> CreditApplication:
                 officer_id=event.officer_id,
                 approved_amount=amount,
             )
-        case Moved(status=status, reason=reason) | Withdrawn(status=status, reason=reason):
+        case Moved(status=status, reason=reason, partner=partner):
+            moved = _turned(a, status, (reason,) if reason else ())
+            return replace(moved, partner=partner) if status == "manual_review" else moved
+        case Withdrawn(status=status, reason=reason):
             return _turned(a, status, (reason,) if reason else ())
         case _:
             return _offered(a, event)

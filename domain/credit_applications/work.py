@@ -8,6 +8,7 @@ from typing import NoReturn
 from uuid import UUID
 
 from domain import credit_applicants
+from domain.accounts import Account
 from domain.credit_applicants import CreditApplicant
 from domain.credit_applications.state import OPEN, CreditApplication, evolve
 from domain.events import Event
@@ -50,6 +51,13 @@ class Work:
         until = self.application.claimed_until
         return until is not None and self.now < until
 
+    def check_is_free(self) -> None:
+        """Refuses `claimed_by_another` while an officer is looking at it."""
+        there = self.application
+        if self.is_claimed and there.claimed_until is not None:
+            until = there.claimed_until.isoformat()
+            raise Refusal("claimed_by_another", application_id=there.id, until=until)
+
     def may_move(self, status: str) -> bool:
         return status in self._allowed
 
@@ -91,3 +99,9 @@ class Work:
             and applicant.status != there.status
         ):
             self.add_to(applicant.id, credit_applicants.Closed(there.id, there.status))
+
+
+def owner_of(lookup: Lookup, account_id: UUID | None) -> UUID | None:
+    """Whose an account is."""
+    account = None if account_id is None else lookup(account_id)
+    return account.owner_id if isinstance(account, Account) else None

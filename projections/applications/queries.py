@@ -13,6 +13,7 @@ from msgspec.structs import fields
 from psycopg import AsyncConnection
 from psycopg.rows import args_row
 
+from domain.credit_applications import Submitted
 from domain.sealed import ERASED
 from projections.paging import Page, fetch_page, run_page
 
@@ -130,15 +131,35 @@ class FactsRow(Struct, frozen=True):
     first_position: int
 
 
+_IS_ERASED = (
+    "application.person_id IS NOT NULL AND NOT EXISTS"
+    " (SELECT FROM person_keys WHERE person_keys.person_id = application.person_id)"
+)
+
+# Whoever withdraws or declines says why in his own words.
+_STEP_IS_ERASED = (
+    "note <> '' AND name IN ('withdrawn', 'declined') AND EXISTS (SELECT FROM applications.application"
+    f" WHERE application.id = application_step.application_id AND {_IS_ERASED})"
+)
+
+
 def _shown(column: str) -> str:
     """Of a person who is erased, nothing is shown: also not what is not sealed."""
-    if column not in _PERSONAL:
+    if column in _PERSONAL:
+        return f"CASE WHEN {_IS_ERASED} THEN '{ERASED}' ELSE {column} END AS {column}"
+    if column == "reasons":
+        return (
+            f"CASE WHEN status = 'withdrawn' AND reasons <> '{{}}' AND {_IS_ERASED}"
+            f" THEN ARRAY['{ERASED}'] ELSE reasons END AS reasons"
+        )
+    return column
+
+
+def _step_shown(column: str) -> str:
+    """As `_shown`."""
+    if column != "note":
         return column
-    return (
-        f"CASE WHEN person_id IS NULL OR EXISTS (SELECT FROM person_keys"
-        f" WHERE person_keys.person_id = application.person_id) THEN {column}"
-        f" ELSE '{ERASED}' END AS {column}"
-    )
+    return f"CASE WHEN {_STEP_IS_ERASED} THEN '{ERASED}' ELSE note END AS note"
 
 
 def _columns(row: type[Struct]) -> list[str]:
@@ -147,7 +168,9 @@ def _columns(row: type[Struct]) -> list[str]:
 
 _SELECT = f"SELECT {', '.join(map(_shown, _columns(ApplicationRow)))} FROM applications.application"
 
-_STEPS = f"SELECT {', '.join(_columns(StepRow))} FROM applications.application_step"
+_STEPS = (
+    f"SELECT {', '.join(map(_step_shown, _columns(StepRow)))} FROM applications.application_step"
+)
 
 _FACTS = (
     f"SELECT application_id, {', '.join(_columns(FactsRow)[1:])} FROM applications.assessment"
@@ -279,6 +302,27 @@ async def changed_of_owner(
         f"{_SELECT} WHERE owner_id = %(owner)s AND position > %(after)s ORDER BY position",
         {"owner": owner_id, "after": after},
     )
+
+
+# One statement, so that what the read model has and what it has not are of one moment.
+_OF_OWNER = """
+SELECT id FROM applications.application WHERE owner_id = %(owner)s
+UNION
+SELECT originator_id FROM events
+ WHERE topic = %(topic)s AND convert_from(state, 'UTF8')::jsonb ->> 'owner_id' = %(owner)s::text
+   AND notification_id > coalesce(
+       (SELECT position FROM checkpoints WHERE name = 'applications'), 0)
+UNION
+SELECT originator_id FROM events JOIN parked_keys ON model = 'applications' AND key = originator_id
+ WHERE originator_version = 1 AND topic = %(topic)s
+   AND convert_from(state, 'UTF8')::jsonb ->> 'owner_id' = %(owner)s::text
+"""
+
+
+async def ids_of_owner(conn: AsyncConnection[Any], owner_id: UUID) -> list[UUID]:
+    """All that a person has applied for: also what the read model has not got yet, or leaves out."""
+    cursor = await conn.execute(_OF_OWNER, {"owner": owner_id, "topic": Submitted.topic})
+    return [id_ for (id_,) in await cursor.fetchall()]
 
 
 async def facts(

@@ -25,8 +25,7 @@ WITH asked AS (
                 (SELECT position_at(%(until)s::timestamptz - interval '1 microsecond')))
 )
 SELECT counted.*, p50_s, p95_s
-  FROM (SELECT country, currency, status, band, count(*), sum(amount_requested)::bigint,
-               count(took)
+  FROM (SELECT country, currency, status, band, count(*), sum(amount_requested), count(took)
           FROM asked GROUP BY country, currency, status, band) AS counted
   LEFT JOIN (SELECT country, currency,
                     percentile_cont(0.5) WITHIN GROUP (ORDER BY took) AS p50_s,
@@ -112,7 +111,7 @@ def _stats_of(country: str, currency: str, parts: list[tuple[Any, ...]]) -> Coun
     decided = 0
     for status, band, many, amount, of_them_decided, _, _ in parts:
         statuses[status] += many
-        amounts[status] += amount
+        amounts[status] += int(amount)  # a numeric: together they may be more than a bigint holds
         bands[band] += many
         decided += of_them_decided
     without_score = bands.pop(None, 0)

@@ -137,14 +137,18 @@ WORDS: dict[type[Event], Callable[[Any, str], str]] = {
     applications.Accepted: lambda event, currency: (
         f"offer accepted, to be paid to {event.account_id}"
     ),
-    applications.Declined: lambda event, currency: f"offer declined{because(event.reason)}",
+    # Without the reason, which the person gives.
+    applications.Declined: lambda event, currency: "offer declined",
     applications.OfferExpired: lambda event, currency: "offer expired",
     applications.DisbursementFailed: lambda event, currency: (
         f"could not be paid out, attempt {event.attempt}{because(event.reason)}"
     ),
     applications.Disbursed: lambda event, currency: f"paid out as loan {event.loan_id}",
-    applications.Withdrawn: lambda event, currency: f"withdrawn{because(event.reason)}",
+    applications.Withdrawn: lambda event, currency: "withdrawn",
     applications.Disclosed: _disclosed,
+    applications.ErasedEvent: lambda event, currency: (
+        "erased: the key of what is personal was destroyed"
+    ),
     credit_applicants.Opened: lambda event, currency: (
         f"application {event.application_id} begun in {event.country}"
     ),

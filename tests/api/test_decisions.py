@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import sys
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -12,14 +16,18 @@ from typing import Any
 import httpx2
 import pytest
 
+from api import deciding
 from application.countries.catalogue import COUNTRIES, decision_files
+from application.decisions import drafts
 from application.ledger import Ledger
 from tests.api.cli.conftest import CommandLine
 from tests.api.conftest import Bank, Json, problem_of
-from tests.application.decisions.building import changed, document, rules, table_in
+from tests.application.decisions.building import changed, document, joined, rules, table_in
 from tests.conftest import Database
 from tests.support.credit import Desk, submit
 from tests.support.processes import settings_of
+from tests.support.serving import client_of
+from tests.support.waiting import until
 
 PATH = "/api/decisions"
 
@@ -156,6 +164,7 @@ def deep(levels: int) -> Json:
         (changed(lambda tree: table_in(tree)["rules"][0].update(s="< salary")), "salary"),
         (deep(150), "nodes"),
         (document() | {"name": "x" * 70_000}, "64 KiB"),
+        (changed(joined(3, 50)), "+ is for numbers only"),
     ],
 )
 def test_a_table_that_may_not_decide_is_refused_with_what_is_wrong(
@@ -224,6 +233,102 @@ def test_a_replay_goes_on_where_it_ended(
     assert (items, evaluated) == (whole["items"], whole["evaluated"])
     problem_of(replay(client, cursor="x"), 400, "invalid_cursor")
     problem_of(replay(client, limit=1001), 400, "invalid_request")
+
+
+PAGES = """
+from application.decisions import trying
+trying._PAGE_CHARACTERS = -1
+trying.main()
+"""
+
+LIMITED = """
+import os, signal
+os.kill(os.getpid(), signal.SIGXCPU)
+"""
+
+HELD = """
+import sys
+from pathlib import Path
+from application.decisions import trying
+Path(sys.argv[1]).touch()
+open(sys.argv[2], "w").close()  # waits until somebody reads it
+trying.main()
+"""
+
+
+def program(monkeypatch: pytest.MonkeyPatch, code: str, *arguments: object) -> None:
+    """What tables that are sent are tried by."""
+    whole = (sys.executable, "-P", "-c", code, *map(str, arguments))
+    monkeypatch.setattr(drafts, "PROGRAM", whole)
+
+
+def test_what_takes_long_is_replayed_in_parts(
+    client: httpx2.Client,
+    bank: Bank,
+    decided: dict[int | None, str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    whole = replayed(client, bank)
+    program(monkeypatch, PAGES)
+    first = replayed(client, bank)
+    assert (first["evaluated"], first["has_more"]) == (1, True)
+    monkeypatch.undo()
+    rest = replayed(client, bank, cursor=first["next_cursor"])
+    assert rest["evaluated"] == whole["evaluated"] - 1
+    assert first["items"] + rest["items"] == whole["items"]
+
+
+def test_a_table_that_takes_too_much_is_ended_and_said_to(
+    client: httpx2.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program(monkeypatch, LIMITED)
+    problem_of(dry_run(client, table=STRICT), 422, "table_too_costly")
+    problem_of(replay(client), 422, "table_too_costly")
+    assert judged(client)["version"] is not None, "those in force decide"
+
+
+@contextmanager
+def held(
+    monkeypatch: pytest.MonkeyPatch, folder: Path, base_url: str
+) -> Iterator[Future[httpx2.Response]]:
+    """A table that is being tried as long as the block runs."""
+    begun, gate = folder / "begun", folder / "gate"
+    os.mkfifo(gate)
+    program(monkeypatch, HELD, begun, gate)
+
+    def send() -> httpx2.Response:
+        with client_of(base_url) as another:
+            return dry_run(another, table=STRICT)
+
+    with ThreadPoolExecutor(1) as pool:
+        sent = pool.submit(send)
+        until(begun.exists)
+        try:
+            yield sent
+        finally:
+            gate_is_open = os.open(gate, os.O_RDONLY | os.O_NONBLOCK)
+            sent.result()
+            os.close(gate_is_open)
+
+
+def test_nobody_waits_for_a_table_that_is_tried(
+    client: httpx2.Client, base_url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    with held(monkeypatch, tmp_path, base_url) as sent:
+        assert client.get("/api/health/live").status_code == 200
+        assert judged(client)["version"] is not None
+        assert not sent.done()
+    assert sent.result().json()["reasons"] == ["Below 700"]
+
+
+def test_a_table_whose_turn_does_not_come_can_be_sent_again(
+    client: httpx2.Client, base_url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(deciding, "PATIENCE_S", 0.01)
+    with held(monkeypatch, tmp_path, base_url):
+        problem_of(dry_run(client, table=STRICT), 503, "service_unavailable")
+    monkeypatch.undo()
+    assert judged(client, table=STRICT)["row"] == "low"
 
 
 def test_a_replay_is_of_a_time(

@@ -270,15 +270,6 @@ def test_what_was_lent_is_known_on_and_not_to_whom(path: str, erased: Erased) ->
         assert "[erased]" in shown
 
 
-def test_nothing_more_is_asked_for_who_was_erased(erased: Erased) -> None:
-    client, path = erased.bank.client, f"/api/applications/{erased.credit.open}"
-    problem_of(client.put(path, json={"months": 24}), 404, "person_erased")
-    fields = {"fields": ["full_name"], "reason": "who was it"}
-    told = client.post(f"{path}/disclose", json=fields)
-    assert "Erica" not in told.text
-    assert client.delete(path).status_code == 204
-
-
 def test_what_is_owed_can_still_be_paid(erased: Erased) -> None:
     path = f"/api/loans/{erased.credit.loan}"
     for amount in ("200.00", "1000.00"):

@@ -83,6 +83,7 @@ TABLE = {
     "POST /api/applications/{application_id}/approve": "admin officer",
     "POST /api/applications/{application_id}/reject": "admin officer",
     "POST /api/applications/{application_id}/disclose": "admin auditor officer",
+    "POST /api/applications/{application_id}/erase": "admin",
     "GET /api/loans": "user support admin auditor officer",
     "POST /api/loans/funding": "admin",
     "GET /api/loans/funding": "admin auditor officer",

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import json
 import re
 from base64 import b64encode, urlsafe_b64encode
 from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from api.secrets import new_jwt_secret
+from api.server import serve
 from api.settings import Settings, SettingsError
 from api.starting import check, check_for_production, require_fit, require_fit_services, warnings
+from application.countries import catalogue
+from application.decisions import UnsoundTableError
 from application.privacy.master_keys import generate
+from application.processes.credit import tables
 from tests.api.cli.conftest import CommandLine
+from tests.application.decisions import building
 from tests.support.processes import ROOT, Daybook
 
 DATABASE = "postgresql://app:{}@db.example/ledger"
@@ -224,3 +231,20 @@ def test_a_worker_does_not_start_with_another_bank() -> None:
         worker.wait_for(lambda: worker.status() is not None)
         assert worker.status() == 1
         assert "BANK_URL: " in worker.output
+
+
+def test_nothing_starts_with_a_table_that_may_not_decide(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A file that somebody has put into a country's folder is told with its place in a sentence."""
+    file = tmp_path / "2026-01-01.json"
+    file.write_text(json.dumps(building.changed(building.cell(1, "a", "> salary"))))
+    monkeypatch.setattr(catalogue, "decision_files", lambda _: [file])
+    tables.cache_clear()
+    said = CommandLine({"DATABASE_URL": "postgresql://nobody@127.0.0.1:1/none"}).here.refused(
+        1, "worker"
+    )
+    for words in (str(file), "node Credit, row much, column Amount: salary is nothing known"):
+        assert words in said
+    with pytest.raises(UnsoundTableError):
+        serve(fit(APP_ENV="development"), "")

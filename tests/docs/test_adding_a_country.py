@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -13,11 +14,13 @@ from typing import Any
 import pytest
 
 from application.countries import COUNTRIES, Country
+from tests.conftest import Database
 from tests.docs.documents import blocks
 from tests.support.processes import ROOT
 
 DOCUMENT = ROOT / "docs" / "adding-a-country.md"
 LANGUAGES = ("python", "json")
+PRODUCT = ("api", "application", "domain", "migrations", "projections")
 
 TRIES_IT = """
 import json
@@ -67,6 +70,55 @@ print(json.dumps({
 }))
 """
 
+TAKES_APPLICATIONS = """
+import json
+import sys
+
+import api
+from api.workers import running_worker
+from tests.support import people
+from tests.support.bureau import sandbox_bureau
+from tests.support.credit import until_status
+from tests.support.serving import client_of, serving
+from tests.support.waiting import until
+
+house, folder, url = sys.argv[1:]
+assert api.__file__.startswith(house), "another product"
+
+
+def applied(client, document, amount):
+    body = {
+        "country": "ZZ", "full_name": "Rudolf Rassendyll", "document_number": document,
+        "monthly_income": "5000.00", "amount_requested": amount,
+    }
+    return client.post("/api/applications", json=body).json()
+
+
+with sandbox_bureau() as bureau, serving(url) as base, client_of(base) as client:
+    there = client.get("/api/countries/ZZ").json()
+    good, bad = there["documents"][0]["example"], "RU4029187"
+    bureau.set_scores({good: 500, bad: 499})
+    yes, no = applied(client, good, "30000.00"), applied(client, bad, "1.00")
+    wrong = applied(client, "RU4029178", "1.00")
+    settings = people.settings(BUREAU_URL=bureau.url, BUREAU_TOKEN=bureau.token, DATA_DIR=folder)
+    with running_worker(settings, url):
+        rejected = until_status(client, no["id"], "rejected")
+        until_status(client, yes["id"], "approved")
+        path = "/api/applications/" + yes["id"]
+        until(lambda: client.get(path).json()["offer"])
+        approved = client.get(path).json()
+
+print(json.dumps({
+    "rules": there["rules"],
+    "before": [yes["status"], no["status"]],
+    "wrong": [wrong["reason"], wrong["details"]["document_type"]],
+    "rejected": rejected["decision_reasons"],
+    "approved": {name: approved[name] for name in ("status", "currency", "document_number")},
+    "offer": [approved["offer"][name] for name in ("amount", "months", "annual_rate_bps")],
+    "bank": approved["report"]["bank_name"],
+}))
+"""
+
 
 def files_shown() -> dict[str, str]:
     """By path, each file as the document shows it: its path is said in the paragraph before."""
@@ -79,7 +131,7 @@ def files_shown() -> dict[str, str]:
 def house(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the product in which the document was followed."""
     house = tmp_path_factory.mktemp("house")
-    for package in ("domain", "application"):
+    for package in PRODUCT:
         ignored = shutil.ignore_patterns("__pycache__")
         shutil.copytree(ROOT / package, house / package, ignore=ignored)
     for path, text in files_shown().items():
@@ -88,12 +140,16 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return house
 
 
-def run(house: Path, program: str) -> Any:
-    """What a program prints that sees the product in that house and no other."""
+def run(house: Path, program: str, *arguments: object, beside: tuple[Path, ...] = ()) -> Any:
+    """What a program prints that sees the product in that house and no other; tests may be `beside` it."""
     done = subprocess.run(
-        [sys.executable, "-P", "-c", program],
+        [sys.executable, "-P", "-c", program, *map(str, arguments)],
         cwd=house,
-        env={"PYTHONPATH": str(house), "PYTHONDONTWRITEBYTECODE": "1", "PYTHONUTF8": "1"},
+        env={
+            "PYTHONPATH": os.pathsep.join(map(str, (house, *beside))),
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "PYTHONUTF8": "1",
+        },
         capture_output=True,
         encoding="utf-8",
         check=False,
@@ -134,6 +190,19 @@ def test_a_country_that_was_added_is_served_like_the_others(house: Path) -> None
     ]
     assert found["rules"] == 3
     assert found["health"] == {**dict.fromkeys(COUNTRIES, "ok"), "ZZ": "ok"}
+
+
+def test_who_lives_there_can_apply(house: Path, tmp_path: Path, database: Database) -> None:
+    found = run(house, TAKES_APPLICATIONS, house, tmp_path, database.url, beside=(ROOT,))
+    assert len(found["rules"]) == 3
+    assert found["wrong"] == ["invalid_document", "id_number"]
+    assert found["before"] == ["pending", "pending"], "no worker runs yet"
+    assert found["rejected"] == ["Very low credit score"]
+    assert found["approved"] == {
+        "status": "approved", "currency": "CHF", "document_number": "RU*****79",
+    }  # fmt: skip
+    assert found["offer"] == ["30000.00", 24, 950]
+    assert found["bank"]
 
 
 def row_of(country: Country) -> str:

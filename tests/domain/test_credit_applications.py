@@ -21,8 +21,6 @@ from domain.credit_applications import (
     DecideApplication,
     Decided,
     GiveReportUp,
-    MoveApplication,
-    Moved,
     Referred,
     ReportReceived,
     ReviewApplication,
@@ -45,7 +43,6 @@ from tests.support.credit_situations import (
     NEW,
     OFFERED,
     OTHERWISE,
-    REVIEW,
     SITUATIONS,
     given,
     in_short,
@@ -113,9 +110,7 @@ def test_the_situations_have_every_status_and_every_event() -> None:
     "word", ["change", "withdraw", "claim", "approve", "reject", "accept", "decline"]
 )
 def test_a_command_may_say_which_version_it_was_decided_on(word: str) -> None:
-    name = next(name for name, told in DONE.items() if word in told)
-    if word in ("accept", "decline"):
-        name = "offered"
+    name = "offered" if word in ("accept", "decline") else "review"
     version = situation(name).application().version
     assert (
         outcome(situation(name), replace(COMMANDS[word], expected=(version,))) == DONE[name][word]
@@ -277,6 +272,22 @@ def test_a_change_of_nothing_is_no_news_and_what_is_not_given_stays() -> None:
     assert world.application().asked == replace(asked(), full_name="sealed:1:CC")
 
 
+def test_what_costs_a_report_is_changed_nine_times_at_most() -> None:
+    world = given(*NEW)
+
+    def change(amount: int) -> str:
+        changed = other_wishes(asked(), amount_requested=amount)
+        return outcome(world, ChangeApplication(APPLICATION, changed, UUID(int=amount), "Buró"))
+
+    for round_ in range(2, 11):
+        assert change(round_) == ANEW
+        assert world.application().round == round_
+    with refused("too_many_changes", most=10):
+        world.submit(ChangeApplication(APPLICATION, other_wishes(asked()), NEW_REPORT, "Buró"))
+    assert change(10) == "nothing_new"  # as it is
+    assert outcome(world, COMMANDS["withdraw"]) == "withdrawn withdrawn"
+
+
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
@@ -371,6 +382,25 @@ def test_a_decision_leads_where_it_says_or_to_an_officer(
     assert outcome(world, command) == "nothing_new"  # told twice
 
 
+@pytest.mark.parametrize(
+    ("country", "decision", "status"),
+    [("MX", "approve", "manual_review"), ("IN", "pre_approve", "manual_review"),
+     ("CO", "approve", "manual_review"), ("MX", "reject", "rejected")],
+)  # fmt: skip
+def test_who_the_bureau_does_not_confirm_is_granted_nothing_by_a_table(
+    country: str, decision: str, status: str
+) -> None:
+    facts = [*submitted(country), *reported(700, country=country, is_verified=False)]
+    world = given(*facts, country=country)
+    outcome(world, DecideApplication(APPLICATION, 5, decision, ("because",)))
+    there = world.application()
+    assert there.status == status
+    doubt = "The bureau does not confirm who it is"
+    assert there.reasons == ("because", *([doubt] if status == "manual_review" else []))
+    if status == "manual_review":
+        assert outcome(world, COMMANDS["approve"]) == "reviewed approved"
+
+
 def test_a_report_that_comes_late_is_decided_on_from_where_the_application_is() -> None:
     """In India nothing that waits for an officer is approved ahead of him."""
     for country, decision, expected in (
@@ -390,7 +420,7 @@ def test_a_report_that_comes_late_is_decided_on_from_where_the_application_is() 
 
 def test_where_a_country_has_no_way_to_an_officer_one_looks_at_it_where_it_is() -> None:
     table = {"pending": ("approved", "rejected")}
-    world = given(*NEW, *of(ReportReceived(REPORT, 700), assessment("CO", 700)))
+    world = given(*NEW, *of(ReportReceived(REPORT, 700, is_verified=True), assessment("CO", 700)))
 
     def decide(command: credit_applications.Command) -> list[Event]:
         found = credit_applications.decide(command, world.states.get, NOW, table)
@@ -424,48 +454,3 @@ def test_of_a_country_that_is_no_longer_there_applications_stay_and_may_be_withd
             decide(ReviewApplication(APPLICATION, OFFICER, decision, "a reason"))
     assert decide(WithdrawApplication(APPLICATION)) == ["withdrawn withdrawn"]
     world.check()
-
-
-# What a partner says.
-def test_a_partner_moves_an_application_along_the_countrys_table_and_nowhere_else() -> None:
-    for code, country in COUNTRIES.items():
-        for status, following in country.transitions.items():
-            for target in (*STATUSES, "nowhere"):
-                facts = [*submitted(code)]
-                if status != "pending":
-                    facts += of(Moved(status, "a partner"))
-                    facts += [closed(status)] if status == "pre_approved" else []
-                world = given(*facts, country=code)
-                move = MoveApplication(APPLICATION, target, "a partner", "because")
-                told = outcome(world, move)
-                if target == status:
-                    assert told == "nothing_new"
-                elif target in following:
-                    assert told.startswith(f"moved {target}"), (code, status, target)
-                    assert ("referred" in told) == (target == "manual_review")
-                else:
-                    assert told == "invalid_transition", (code, status, target)
-
-
-def test_a_refused_move_tells_from_where_to_where_and_what_would_be_allowed() -> None:
-    allowed = ["risk_check", "approved", "rejected"]
-    move = MoveApplication(APPLICATION, "manual_review", "a partner")
-    details = {"from": "pending", "to": "manual_review", "allowed": allowed}
-    with refused("invalid_transition", **details):
-        given(*NEW).submit(move)
-
-
-def test_what_was_decided_is_never_undecided_whatever_a_table_says() -> None:
-    world = given(*INDIAN, country="IN")
-    table = {"pre_approved": ("manual_review", "approved")}
-    move = MoveApplication(APPLICATION, "manual_review", "a partner")
-    with refused("invalid_transition", allowed=["approved"]):
-        credit_applications.decide(move, world.states.get, NOW, table)
-
-
-def test_what_a_partner_leaves_undecided_without_a_report_is_for_an_officer() -> None:
-    table = {"pending": ("risk_check",), "manual_review": ("risk_check",)}
-    world = given(*REVIEW)
-    move = MoveApplication(APPLICATION, "risk_check", "a partner")
-    found = credit_applications.decide(move, world.states.get, NOW, table)
-    assert [in_short(event) for _, event in found] == ["moved risk_check", "referred"]

@@ -25,7 +25,7 @@ from application.ledger.outcomes import Command
 from application.ledger.steps import ALL_DEADLINES
 from application.processes import credit
 from domain import credit_applications
-from domain.accounts import ChangeAccountStatus
+from domain.accounts import Account, ChangeAccountStatus
 from domain.credit_applications import (
     OPEN,
     STATUSES,
@@ -40,16 +40,20 @@ from domain.credit_applications import (
     DeclineOffer,
     Disbursed,
     DisburseLoan,
+    EraseApplicant,
+    ErasedEvent,
     ExpireOffer,
     GiveReportUp,
     MakeOffer,
     MoveApplication,
+    Moved,
     NoteApplicationDisclosure,
     Offered,
     OfferExpired,
     RecordReport,
     ReleaseApplication,
     ReportReceived,
+    ReportRequested,
     ReviewApplication,
     Reviewed,
     SubmitApplication,
@@ -63,9 +67,11 @@ from domain.transfers import Decided as Events
 from tests.support.credit_world import (
     ACCOUNT,
     ANOTHERS,
+    CLERK,
     COLLEAGUE,
     ELSEWHERE,
     OFFICER,
+    OFFICERS,
     OWNER,
     STRANGER,
     CreditWorld,
@@ -77,14 +83,17 @@ from tests.support.flow_world import KnownBook
 CODES = ("AA", "BB")
 HOURS = {"AA": 0, "BB": 24}
 DOCUMENTS = [UUID(int=n) for n in (871, 872, 873)]
-OWNERS = (OWNER, STRANGER, OFFICER, None)
-OFFICERS = (OFFICER, COLLEAGUE)
+WHO = (OFFICER, COLLEAGUE)
+ASKING = ((OWNER, ACCOUNT), (STRANGER, None), (OFFICER, None), (None, None), (None, OFFICERS))
+"""Whose an application is, and where the money is to go."""
+THEIRS = {OWNER: ACCOUNT, OFFICER: OFFICERS}
 LATER = ("risk_check", "manual_review", "pre_approved", "approved", "rejected")
 A_DAY = timedelta(days=1)
 numbers = st.integers(0, 99)
 amounts = st.sampled_from([1, 50_00, 700_00, 1_000_00, 1_300_00])
 steps = st.integers(0, 7)
 scores = st.sampled_from([None, 0, 1, 2, 3, 4])
+known = st.sampled_from([True, True, False])
 mosts = st.sampled_from([None, None, -1, 0, 1, 600_00, 5_000_00])
 real = st.sampled_from([country.transitions for country in COUNTRIES.values()])
 tables = st.one_of(
@@ -159,13 +168,25 @@ class World(CreditWorld):
                     assert after.report is not None
                     assert after.report.report_id == after.report_id
                     assert after.report.credit_score is not None
+                    assert after.report.is_verified
+                    assert not after.partner
+            case Moved():
+                assert not is_claimed
+                if after.status in ("approved", "pre_approved"):
+                    assert after.report is not None
+                    assert after.report.report_id == after.report_id
+                    assert after.report.credit_score is not None
             case Claimed(officer_id=officer_id):
                 assert not is_claimed or before.officer_id == officer_id
             case Reviewed(officer_id=officer_id):
                 assert not is_claimed or before.officer_id == officer_id
                 assert officer_id != before.owner_id
                 assert str(officer_id) not in (before.submitted.submitted_by, *before.changed_by)
-                assert not (before.is_waiting and after.status == "approved")
+                assert not before.is_waiting
+                assert before.status == "pre_approved" or is_for_an_officer(before)
+                assert self.owner_of(before.account_id) != officer_id
+            case ReportRequested():
+                assert after.round <= 10
             case Offered(amount=amount):
                 assert before.status == "approved"
                 assert before.offer is None
@@ -174,11 +195,21 @@ class World(CreditWorld):
             case Accepted():
                 assert before.offer is not None
                 assert before.attempts or self.now < before.offer.expires_at
+                assert (
+                    before.officer_id is None
+                    or self.owner_of(after.account_id) != before.officer_id
+                )
             case OfferExpired():
                 assert before.offer is not None
                 assert self.now >= before.offer.expires_at
             case Disbursed():
                 assert (before.status, before.offer_status) == ("approved", "accepted")
+            case ErasedEvent():
+                assert (before.owner_id, before.is_erased) == (None, False)
+
+    def owner_of(self, account_id: UUID | None) -> UUID | None:
+        account = None if account_id is None else self.states[account_id]
+        return account.owner_id if isinstance(account, Account) else None
 
     def _check_move(self, before: CreditApplication, to: str) -> None:
         if to == "withdrawn":
@@ -277,16 +308,17 @@ class Credit(RuleBasedStateMachine):
     @rule(document=numbers, country=numbers, owner=numbers, amount=amounts, ahead=steps)
     def submit(self, document: int, country: int, owner: int, amount: int, ahead: int) -> None:
         """Somebody asks for credit, and things go well for a while."""
-        code, owner_id = CODES[country % 2], OWNERS[owner % 4]
+        code, id_ = CODES[country % 2], self.new_id()
+        owner_id, account_id = ASKING[owner % len(ASKING)]
         # A document is one of a country: registers are not shared.
         applicant_id = UUID(int=DOCUMENTS[document % 3].int + 10 * (country % 2))
         submitted = replace(
             asked(), country=code, applicant_id=applicant_id, amount_requested=amount,
-            owner_id=owner_id, submitted_by=str(owner_id or COLLEAGUE),
-            account_id=None if owner_id != OWNER else ACCOUNT,
+            owner_id=owner_id, person_id=owner_id or id_, account_id=account_id,
+            submitted_by=str(owner_id or (CLERK if account_id else COLLEAGUE)),
         )  # fmt: skip
-        self.try_(SubmitApplication(self.new_id(), submitted, self.new_id(), "any", HOURS[code]))
-        self.go_the_straight_way(0, ahead, ahead)
+        self.try_(SubmitApplication(id_, submitted, self.new_id(), "any", HOURS[code]))
+        self.go_the_straight_way(0, ahead, ahead, True)
 
     @rule(number=numbers, document=numbers, amount=amounts, by=numbers)
     def change(self, number: int, document: int, amount: int, by: int) -> None:
@@ -304,16 +336,24 @@ class Credit(RuleBasedStateMachine):
         if sure == 2:
             self.on(number, WithdrawApplication)
 
-    @rule(number=numbers, times=steps, score=scores)
-    def go_the_straight_way(self, number: int, times: int, score: int | None) -> None:
+    @rule(number=numbers, times=steps, score=scores, is_known=known)
+    def go_the_straight_way(
+        self, number: int, times: int, score: int | None, is_known: bool
+    ) -> None:
         """What leads on to money, from wherever an application is."""
         for _ in range(times):
             there = self.pick(number)
-            self.try_(next_step(there, score))
+            self.try_(next_step(there, score, is_known))
 
-    @rule(number=numbers, to=st.sampled_from([None, ACCOUNT, ELSEWHERE, ANOTHERS]))
-    def accept(self, number: int, to: UUID | None) -> None:
-        self.on(number, lambda id_: AcceptOffer(id_, to))
+    @rule(
+        number=numbers,
+        to=st.sampled_from([None, ACCOUNT, ELSEWHERE, ANOTHERS, OFFICERS]),
+        by=st.sampled_from([None, OFFICER, COLLEAGUE]),
+    )
+    def accept(self, number: int, to: UUID | None, by: UUID | None) -> None:
+        officer_id = self.pick(number).officer_id
+        is_done = self.on(number, lambda id_: AcceptOffer(id_, to, by=by))
+        assert not is_done or by is None or by != officer_id
 
     @rule(number=numbers, sure=st.integers(0, 2))
     def decline(self, number: int, sure: int) -> None:
@@ -321,27 +361,31 @@ class Credit(RuleBasedStateMachine):
             self.on(number, DeclineOffer)
 
     # What the house and others do.
-    @rule(number=numbers, who=st.sampled_from(OFFICERS), hours=st.integers(0, 3))
+    @rule(number=numbers, who=st.sampled_from(WHO), hours=st.integers(0, 3))
     def claim(self, number: int, who: UUID, hours: int) -> None:
         until = self.world.now + timedelta(hours=hours)
         self.on(number, lambda id_: ClaimApplication(id_, who, until))
 
-    @rule(number=numbers, who=st.sampled_from(OFFICERS))
+    @rule(number=numbers, who=st.sampled_from(WHO))
     def release(self, number: int, who: UUID) -> None:
         self.on(number, lambda id_: ReleaseApplication(id_, who))
 
     @rule(
         number=numbers,
-        who=st.sampled_from(OFFICERS),
+        who=st.sampled_from(WHO),
         decision=st.sampled_from(["approve", "approve", "reject"]),
         amount=st.sampled_from([None, None, 0, 1, 900_00, 1_200_00]),
     )
     def review(self, number: int, who: UUID, decision: str, amount: int | None) -> None:
         self.on(number, lambda id_: ReviewApplication(id_, who, decision, "a reason", amount))
 
-    @rule(number=numbers, status=st.sampled_from([*STATUSES, "nowhere"]))
+    @rule(number=numbers, status=st.sampled_from([*STATUSES, *LATER, "nowhere"]))
     def move(self, number: int, status: str) -> None:
         self.on(number, lambda id_: MoveApplication(id_, status, "a partner"))
+
+    @rule(number=numbers)
+    def erase(self, number: int) -> None:
+        self.on(number, EraseApplicant)
 
     @rule(number=numbers)
     def disclose(self, number: int) -> None:
@@ -360,14 +404,15 @@ class Credit(RuleBasedStateMachine):
 
     # What bureaus answer: late, again, or what they were asked before.
     @precondition(lambda self: self.world.asked)
-    @rule(number=numbers, score=scores, answers=st.booleans())
-    def hear(self, number: int, score: int | None, answers: bool) -> None:
+    @rule(number=numbers, score=scores, answers=st.booleans(), is_known=known)
+    def hear(self, number: int, score: int | None, answers: bool, is_known: bool) -> None:
         last, every = self.pick(number), self.world.asked
         id_, report_id = every[-1 - number % min(len(every), 5)]
         if number % 2 and last.report_id is not None:
             id_, report_id = last.id, last.report_id
         if answers:
-            news = self.try_(RecordReport(id_, ReportReceived(report_id, score, 0)))
+            received = ReportReceived(report_id, score, 0, is_verified=is_known)
+            news = self.try_(RecordReport(id_, received))
             assert not self.try_(RecordReport(id_, ReportReceived(report_id, 4, 0)))
         else:
             news = self.try_(GiveReportUp(id_, report_id, "bureau_silent"))
@@ -417,6 +462,9 @@ class Credit(RuleBasedStateMachine):
                 assert awaits, "it would wait for ever"
             if there.loan_id is not None:
                 assert there.loan_id == loan_id_of(there.id)
+            if there.is_erased:
+                ended = ("declined", "expired", "disbursed")
+                assert there.status in ("rejected", "withdrawn") or there.offer_status in ended
 
     def teardown(self) -> None:
         """Bureaus say nothing more, and all that can happen by itself happens."""
@@ -436,9 +484,10 @@ class Credit(RuleBasedStateMachine):
                 assert not [key for key, _ in world.deadlines if key == there.id]
 
 
-def next_step(there: CreditApplication, score: int | None) -> Command:
+def next_step(there: CreditApplication, score: int | None, is_known: bool) -> Command:
     if there.is_waiting and there.report_id is not None:
-        return RecordReport(there.id, ReportReceived(there.report_id, score, 0))
+        received = ReportReceived(there.report_id, score, 0, is_verified=is_known)
+        return RecordReport(there.id, received)
     if there.assessed:
         return DecideApplication(there.id, there.assessed, "approve", ("because",))
     if there.status != "approved":
@@ -448,7 +497,7 @@ def next_step(there: CreditApplication, score: int | None) -> Command:
         case "":
             return MakeOffer(there.id)
         case "made":
-            return AcceptOffer(there.id, ACCOUNT if there.owner_id == OWNER else ANOTHERS)
+            return AcceptOffer(there.id, THEIRS.get(there.owner_id or STRANGER, ANOTHERS))
         case _:
             return DisburseLoan(there.id)
 
@@ -467,7 +516,7 @@ def check_offer(world: World, there: CreditApplication) -> None:
         case "made":
             assert "offer" in waits_for
         case "accepted":
-            assert "disburse" in waits_for or there.attempts >= 24
+            assert "disburse" in waits_for
         case _:
             assert not waits_for
 

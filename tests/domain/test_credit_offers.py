@@ -18,6 +18,7 @@ from domain.credit_applications import (
     DisbursementFailed,
     GiveReportUp,
     MakeOffer,
+    MoveApplication,
     Offered,
     ReleaseApplication,
     ReviewApplication,
@@ -46,6 +47,7 @@ from tests.support.credit_world import (
     FOREIGN,
     NEW_REPORT,
     OFFICER,
+    OFFICERS,
     OWNER,
     SECOND,
     asked,
@@ -86,6 +88,7 @@ def test_nobody_decides_on_what_is_his_own_or_what_he_has_written() -> None:
         "his": submitted(owner_id=OFFICER),
         "brought by him": submitted(submitted_by=str(OFFICER)),
         "changed by him": [*NEW, *of(other_wishes(asked(), by=str(OFFICER)))],
+        "to be paid to him": submitted(owner_id=None, account_id=OFFICERS),
     }
     for name, facts in his_own.items():
         world = given(*facts, *given_up(), *decided("manual_review", "manual_review"))
@@ -97,13 +100,63 @@ def test_nobody_decides_on_what_is_his_own_or_what_he_has_written() -> None:
         assert outcome(world, by_another) == "reviewed approved", name
 
 
-def test_while_a_report_is_under_way_nobody_approves_and_nobody_claims() -> None:
+def test_while_a_report_is_under_way_nobody_decides_and_nobody_claims() -> None:
     world = situation("changed")
-    for word in ("approve", "claim"):
+    for word in ("approve", "reject", "claim"):
         with refused("not_in_review", status="manual_review", is_waiting=True):
             world.submit(COMMANDS[word])
     world.submit(GiveReportUp(APPLICATION, NEW_REPORT, "timeout"))
     assert outcome(world, COMMANDS["claim"]) == "claimed"
+
+
+def test_before_an_officer_is_asked_for_none_decides() -> None:
+    for name, status in (
+        ("new", "pending"),
+        ("assessed", "risk_check"),
+        ("given up", "risk_check"),
+    ):
+        for word in ("approve", "reject", "claim"):
+            with refused("not_in_review", status=status):
+                situation(name).submit(COMMANDS[word])
+
+
+def test_who_has_approved_takes_nothing_of_it() -> None:
+    """Neither in the applicant's place, nor in an account of his own."""
+    nobodys = [*submitted(owner_id=None, account_id=None), *given_up()]
+    review = decided("manual_review", "manual_review")
+    approve = ReviewApplication(APPLICATION, OFFICER, "approve")
+
+    def accept(by: UUID | None, account_id: UUID) -> str:
+        world = given(*nobodys, *review)
+        world.submit(approve)
+        world.submit(MakeOffer(APPLICATION))
+        return outcome(world, AcceptOffer(APPLICATION, account_id, by=by))
+
+    assert accept(OFFICER, ACCOUNT) == "own_application"
+    assert accept(COLLEAGUE, OFFICERS) == "own_application"
+    assert accept(None, OFFICERS) == "own_application"
+    assert accept(COLLEAGUE, ACCOUNT) == "accepted"
+    assert accept(OWNER, ACCOUNT) == "accepted"
+    assert accept(None, ACCOUNT) == "accepted"
+
+
+def test_what_could_not_be_paid_out_goes_to_no_account_of_who_has_approved_it() -> None:
+    world = given(
+        *submitted(owner_id=None), *given_up(), *decided("manual_review", "manual_review")
+    )
+    world.submit(ReviewApplication(APPLICATION, OFFICER, "approve"))
+    for command in (MakeOffer(APPLICATION), AcceptOffer(APPLICATION)):
+        world.submit(command)
+    world.submit(ChangeAccountStatus(ACCOUNT, "closed"))
+    assert outcome(world, DisburseLoan(APPLICATION)) == "disbursement_failed"
+    assert outcome(world, AcceptOffer(APPLICATION, OFFICERS)) == "own_application"
+    assert outcome(world, AcceptOffer(APPLICATION, ELSEWHERE, by=OFFICER)) == "own_application"
+    assert outcome(world, AcceptOffer(APPLICATION, ELSEWHERE)) == "accepted"
+
+
+def test_what_the_table_has_approved_an_officer_may_accept_for_the_applicant() -> None:
+    world = given(*OFFERED)
+    assert outcome(world, AcceptOffer(APPLICATION, by=OFFICER)) == "accepted"
 
 
 def test_what_an_officer_looks_at_is_not_decided_behind_his_back() -> None:
@@ -179,7 +232,7 @@ def test_an_offer_is_what_was_approved_on_the_terms_of_the_day_it_was_asked_for(
 
 
 def test_of_nothing_no_offer_is_made() -> None:
-    nothing = [*given_up(), *decided("manual_review", "manual_review", 0)]
+    nothing = [*reported(), *decided("manual_review", "manual_review", 0)]
     world = given(*NEW, *nothing)
     assert outcome(world, COMMANDS["move"]) == "moved approved"
     assert outcome(world, MakeOffer(APPLICATION)) == "nothing_new"
@@ -300,7 +353,8 @@ def test_a_disclosure_is_noted_whatever_has_become_of_the_application() -> None:
 
 
 def test_a_report_that_was_decided_without_is_not_waited_for() -> None:
-    for command in (COMMANDS["reject"], COMMANDS["move"], COMMANDS["withdraw"]):
+    reject = MoveApplication(APPLICATION, "rejected", "a partner")
+    for command in (reject, COMMANDS["withdraw"]):
         world = given(*NEW)
         world.submit(command)
         assert not world.application().is_waiting

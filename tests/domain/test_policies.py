@@ -41,10 +41,12 @@ TABLE = {
     # Credit is asked for by customers, or for them by those who decide on it; support sees what comes of
     # it, and auditors everything. Of countries anybody may know.
     "applications.submit": "o-a--a",
+    "applications.answer": "o-a---",
     "applications.read": "oaaa-a",
     "applications.review": "--a--a",
     "applications.totals": "--aa-a",
     "applications.disclose": "--aa-a",
+    "applications.erase": "--a---",
     "countries.read": "aaaaaa",
     # Loans are repaid by who owes them; admins provide what is lent. Tables are tried by who reads them.
     "loans.read": "oaaa-a",
@@ -108,7 +110,7 @@ CHANGES = (
     "open", "freeze", "unfreeze", "suspend", "activate", "deactivate", "close", "post", "process",
     "void", "reverse", "operate", "create", "update", "change_role", "change_status", "delete",
     "erase", "issue", "decide", "withdraw", "clear", "request", "manage",
-    "make", "submit", "review", "repay", "fund",
+    "make", "submit", "answer", "review", "repay", "fund",
 )  # fmt: skip
 
 
@@ -150,6 +152,7 @@ def test_an_auditor_changes_nothing_but_what_is_the_auditors_own(action: str) ->
         "users.change_role", "users.delete", "users.erase", "users.disclose", "profile.update",
         "sessions.own", "api_keys.read", "api_keys.issue", "api_keys.revoke", "approvals.read",
         "approvals.decide", "approvals.withdraw", "applications.review", "applications.disclose",
+        "applications.erase",
     ],
 )  # fmt: skip
 def test_no_scope_of_an_api_key_is_enough_for_what_is_for_people(action: str) -> None:

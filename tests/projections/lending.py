@@ -21,6 +21,7 @@ from domain.credit_applications import (
     DecideApplication,
     DeclineOffer,
     DisburseLoan,
+    EraseApplicant,
     ExpireOffer,
     GiveReportUp,
     MakeOffer,
@@ -141,7 +142,8 @@ APPLICATIONS: dict[str, Callable[[UUID], list[Command]]] = {
     ],
     "rejected by an officer": lambda id_: [*referred(id_), review(id_, "reject", "no papers")],
     "approved by a partner": lambda id_: [
-        *referred(id_), MoveApplication(id_, "approved", "Partner", "seen in person"),
+        reported(id_), judged(id_, "manual_review", "Debt"),
+        MoveApplication(id_, "approved", "Partner", "seen in person"),
     ],
     "referred by a partner": lambda id_: [
         reported(id_), MoveApplication(id_, "manual_review", "Partner"),
@@ -161,6 +163,7 @@ APPLICATIONS: dict[str, Callable[[UUID], list[Command]]] = {
     "disclosed": lambda id_: [
         *referred(id_), NoteApplicationDisclosure(id_, OFFICER, ("full_name",), "a call"),
     ],
+    "erased": lambda id_: [WithdrawApplication(id_), EraseApplicant(id_)],
     "pre-approved": lambda id_: [reported(id_), judged(id_, "pre_approve", "Passes")],
     "confirmed": lambda id_: [
         reported(id_), judged(id_, "pre_approve", "Passes"), review(id_, "approve"), MakeOffer(id_),
@@ -170,10 +173,16 @@ APPLICATIONS: dict[str, Callable[[UUID], list[Command]]] = {
 
 _INDIAN = {"country": "IN", "currency": "INR", "account_id": None}
 
-ASKED: dict[str, dict[str, Any]] = {
+_ASKED: dict[str, dict[str, Any]] = {
     "expired": {"offer_days": 0}, "pre-approved": _INDIAN, "confirmed": _INDIAN,
 }  # fmt: skip
-"""What is different in an application that is to go a way."""
+
+
+def asked_for(way: str, id_: UUID) -> dict[str, Any]:
+    """What is different in an application that is to go a way."""
+    if way == "erased":  # it is no user's
+        return {"owner_id": None, "person_id": id_}
+    return _ASKED.get(way, {})
 
 
 class Lending:
@@ -217,7 +226,7 @@ class Lending:
             "country": random.choice(["ES", "IT"]), "loan_type": random.choice(["", "personal"]),
             "method": random.choice(["annuity", "equal_principal"]), "submitted_by": "user:1",
         }  # fmt: skip
-        application = asked(**(of | ASKED.get(name, {})))
+        application = asked(**(of | asked_for(name, id_)))
         return [submit(id_, application), *way]
 
     def _way(self, id_: UUID, account_id: UUID, amount: int) -> tuple[str, list[Command]]:

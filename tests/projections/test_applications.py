@@ -13,7 +13,7 @@ import pytest
 
 from application.ledger import Ledger
 from domain.accounts import OpenAccount
-from domain.credit_applications import STATUSES, CreditApplication
+from domain.credit_applications import STATUSES, CreditApplication, WithdrawApplication
 from domain.events import Recorded
 from domain.transfers import PostTransfer
 from projections.agreement import hold_against_log
@@ -27,11 +27,11 @@ from tests.projections import lending
 from tests.projections.histories import fold, recorded
 from tests.projections.lending import (
     APPLICATIONS,
-    ASKED,
     OFFICER,
     OTHER_OFFICER,
     UNTIL,
     asked,
+    asked_for,
     submit,
 )
 from tests.projections.running import (
@@ -74,7 +74,7 @@ def apply(world: World, way: str = "submitted", **changes: Any) -> UUID:
     """An application that has gone this way."""
     id_ = uuid4()
     of = {"applicant_id": uuid4(), "owner_id": world.owner, "account_id": world.account}
-    world.do(submit(id_, asked(**(of | ASKED.get(way, {}) | changes))), *APPLICATIONS[way](id_))
+    world.do(submit(id_, asked(**(of | asked_for(way, id_) | changes))), *APPLICATIONS[way](id_))
     return id_
 
 
@@ -111,10 +111,13 @@ def _row(steps: list[tuple[Recorded, CreditApplication]]) -> ApplicationRow:
     report = state.report
     if report is not None and report.report_id != state.report_id:
         report = None
+    name, hint = now.full_name, now.document_hint
+    if state.is_erased:
+        name = hint = "[erased]"
     waits = _since(steps)
     return ApplicationRow(
         state.id, state.country, state.status, state.owner_id, now.submitted_by, now.person_id,
-        now.applicant_id, now.full_name, now.document_type, now.document_hint, now.currency,
+        now.applicant_id, name, now.document_type, hint, now.currency,
         now.monthly_income, now.amount_requested, now.months, now.loan_type, state.account_id,
         state.report_id, state.round, state.is_waiting, state.is_referred, state.unavailable,
         report.credit_score if report else None, report.total_debt if report else None,
@@ -272,6 +275,49 @@ def test_erasure_hides_the_name_and_what_is_left_of_the_document(
     assert shown() == ("[erased]", "[erased]")
 
 
+def test_what_was_said_by_who_is_erased_is_not_shown(
+    database: Database, world: World, conn: Conn
+) -> None:
+    person = uuid4()
+    conn.execute("INSERT INTO person_keys VALUES (%s, 'a master key', '\\x00')", (person,))
+    ids = [apply(world, person_id=person) for _ in range(3)]
+    world.do(WithdrawApplication(ids[0], "I am ill"), WithdrawApplication(ids[1]))
+    project_all(database.url, "applications")
+
+    def shown() -> list[tuple[list[str], str]]:
+        found = [ask(database.url, queries.application, id_) for id_ in ids]
+        return [(each.row.reasons, each.steps[-1].note) for each in found if each is not None]
+
+    assert shown() == [(["I am ill"], "I am ill"), ([], ""), ([], "")]
+    conn.execute("DELETE FROM person_keys WHERE person_id = %s", (person,))
+    assert shown() == [(["[erased]"], "[erased]"), ([], ""), ([], "")]
+    assert ask(database.url, queries.steps_after, ids[0])[-1].note == "[erased]"
+
+
+def test_a_persons_applications_are_found_whatever_the_read_model_has(
+    database: Database, world: World, conn: Conn
+) -> None:
+    shown, left_out = apply(world), apply(world)
+    apply(world, owner_id=uuid4(), account_id=None)
+    project_all(database.url, "applications")
+    new = apply(world)
+    apply(world, owner_id=None)
+
+    def found() -> set[UUID]:
+        return set(ask(database.url, queries.ids_of_owner, world.owner))
+
+    assert found() == {shown, left_out, new}
+    conn.execute("DELETE FROM applications.application WHERE id = %s", (left_out,))
+    assert found() == {shown, new}
+    conn.execute(
+        "INSERT INTO parked_keys (model, key, position, error) VALUES ('applications', %s, 1, 'no')",
+        (left_out,),
+    )
+    assert found() == {shown, left_out, new}
+    conn.execute("DELETE FROM checkpoints WHERE name = 'applications'")
+    assert found() == {shown, left_out, new}
+
+
 def test_the_queue_has_who_waits_longest_first_and_nothing_that_another_has_claimed(
     database: Database, world: World
 ) -> None:
@@ -392,6 +438,19 @@ def test_figures_are_those_of_the_applications(database: Database, world: World)
     p95 = quantiles(took, n=100, method="inclusive")[94]
     assert spanish.p50_s == pytest.approx(p50)
     assert spanish.p95_s == pytest.approx(p95)
+
+
+def test_what_all_ask_for_together_is_exact_whatever_it_is(
+    database: Database, world: World
+) -> None:
+    """More than the database has whole numbers for, and than a float tells apart."""
+    for amount in (9 * 10**18, 9 * 10**18, 1):
+        apply(world, country="IT", amount_requested=amount)
+    project_all(database.url, "applications")
+    (italian,) = ask(database.url, stats)
+    assert italian.amount_requested == 18 * 10**18 + 1
+    assert type(italian.amount_requested) is int
+    assert italian.statuses == [StatusCount("pending", 3, 18 * 10**18 + 1)]
 
 
 def test_figures_of_a_time_are_of_what_was_submitted_in_it(

@@ -18,6 +18,7 @@ from application.privacy import person_keys
 from application.privacy.master_keys import MasterKeys
 from domain import bank_transfers, movements
 from domain.accounts import Opened
+from domain.credit_applications import WithdrawApplication, Withdrawn
 from domain.events import Event, Recorded
 from domain.provenance import Provenance
 from domain.security import AuthenticationFailed, key_of, stream_of
@@ -134,7 +135,9 @@ def test_an_account_at_another_bank_is_its_persons(conn: Conn) -> None:
 
 
 def transfer_asked(account: str, person_id: UUID | None) -> bank_transfers.Requested:
-    return bank_transfers.Requested("deposit", BOB, "EUR", 100, account, "**3000", person_id)
+    """With a part of the account to be seen, as long as the person is known."""
+    hint = account if account == "[erased]" else "**3000"
+    return bank_transfers.Requested("deposit", BOB, "EUR", 100, account, hint, person_id)
 
 
 def instructed(account: str, person_id: UUID | None) -> movements.Instructed:
@@ -177,6 +180,43 @@ def test_a_credit_application_is_its_persons(
     write(ledger, [submit(other, asked())])
     put_key(conn, other)
     assert ask(database.url, told, other) == ({"[sealed]"}, {"[sealed]"})
+
+
+def test_what_shows_a_part_of_a_document_or_was_said_is_forgotten_too(
+    ledger: Ledger, database: Database, conn: Conn
+) -> None:
+    id_, person = uuid4(), uuid4()
+    put_key(conn, person)
+    write(
+        ledger,
+        [
+            submit(id_, asked(person_id=person)),
+            changed(id_, ALICE),
+            WithdrawApplication(id_, "ill"),
+        ],
+    )
+
+    def shown() -> tuple[list[str], list[str], str]:
+        found = [event.data for event in hide(conn, recorded(conn))]
+        hints = [text for data in found if (text := getattr(data, "document_hint", ""))]
+        said = [data.reason for data in found if isinstance(data, Withdrawn)]
+        return hints, said, ask(database.url, state_shown, id_)
+
+    hints, said, state = shown()
+    assert (len(hints), said) == (2, ["ill"])
+    assert "[erased]" not in hints
+    assert hints[-1] in state
+    assert "('ill',)" in state
+    conn.execute("DELETE FROM person_keys WHERE person_id = %s", (person,))
+    assert shown()[:2] == (["[erased]"] * 2, ["[erased]"])
+    assert hints[-1] not in shown()[2]
+    assert "'ill'" not in shown()[2]
+
+
+async def state_shown(conn: psycopg.AsyncConnection[Any], stream_id: UUID) -> str:
+    event = (await stream_events(conn, stream_id, after_version=0, limit=100))[-1]
+    state = (await state_at(conn, stream_id, event.version)).state
+    return str(await hide_in(conn, event, state))
 
 
 def test_the_security_log_is_forgotten_month_by_month(conn: Conn) -> None:

@@ -324,18 +324,19 @@ WORDS: list[tuple[Event, str]] = [
         "offered 12.50 EUR for 6 months at 12.05% a year, until 2026-01-31T12:00:00+00:00",
     ),
     (credit_applications.Accepted(A), f"offer accepted, to be paid to {A}"),
-    (credit_applications.Declined("too dear"), "offer declined: too dear"),
+    (credit_applications.Declined("too dear"), "offer declined"),
     (credit_applications.OfferExpired(), "offer expired"),
     (
         credit_applications.DisbursementFailed("account_inactive", 2),
         "could not be paid out, attempt 2: account_inactive",
     ),
     (credit_applications.Disbursed(R), f"paid out as loan {R}"),
-    (credit_applications.Withdrawn("withdrawn", "no need"), "withdrawn: no need"),
+    (credit_applications.Withdrawn("withdrawn", "no need"), "withdrawn"),
     (
         credit_applications.Disclosed(A, ("full_name", "phone"), "a call"),
         f"full_name and phone shown to {A} in clear: a call",
     ),
+    (credit_applications.ErasedEvent(), "erased: the key of what is personal was destroyed"),
     (credit_applicants.Opened(R, "ES", DAY), f"application {R} begun in ES"),
     (credit_applicants.Closed(R, "approved"), f"application {R} closed as approved"),
     (

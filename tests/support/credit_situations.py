@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 from application.countries import COUNTRIES
@@ -18,6 +19,8 @@ from domain.credit_applications import (
     DisburseLoan,
     DisbursementFailed,
     DocumentsChecked,
+    EraseApplicant,
+    ErasedEvent,
     ExpireOffer,
     GiveReportUp,
     MakeOffer,
@@ -67,6 +70,9 @@ APPROVED = [*NEW, *reported(), *decided("approved", "approve")]
 OFFERED = [*APPROVED, *offered()]
 ACCEPTED = [*OFFERED, *of(Accepted(ACCOUNT))]
 INDIAN = [*submitted("IN"), *reported(country="IN"), *decided("pre_approved", "pre_approve")]
+NOBODYS: dict[str, Any] = {"owner_id": None, "person_id": APPLICATION, "account_id": None}
+"""Of somebody who is no user."""
+NOBODYS_REJECTED = [*submitted(**NOBODYS), *reported(), *decided("rejected", "reject")]
 
 SITUATIONS: dict[str, list[Fact]] = {
     "new": NEW,
@@ -92,6 +98,8 @@ SITUATIONS: dict[str, list[Fact]] = {
     "rejected": [*NEW, *reported(), *decided("rejected", "reject")],
     "withdrawn": [*NEW, *of(Withdrawn("withdrawn")), closed("withdrawn")],
     "withdrawn late": [*ACCEPTED, *of(Withdrawn("withdrawn")), closed("withdrawn")],
+    "no user's": NOBODYS_REJECTED,
+    "erased": [*NOBODYS_REJECTED, *of(ErasedEvent())],
 }
 
 
@@ -125,7 +133,7 @@ COMMANDS: dict[str, Command] = {
         APPLICATION, other_wishes(asked(), amount_requested=800_00), UUID(int=839), "Buró"
     ),
     "withdraw": WithdrawApplication(APPLICATION, "changed my mind", OWNER),
-    "report": RecordReport(APPLICATION, ReportReceived(REPORT, 700, 0)),
+    "report": RecordReport(APPLICATION, ReportReceived(REPORT, 700, 0, is_verified=True)),
     "give up": GiveReportUp(APPLICATION, REPORT, "timeout"),
     "decide": DecideApplication(APPLICATION, 5, "approve", ("because",)),
     "claim": ClaimApplication(APPLICATION, COLLEAGUE, NOW + AN_HOUR),
@@ -140,6 +148,7 @@ COMMANDS: dict[str, Command] = {
     "expire": ExpireOffer(APPLICATION),
     "disburse": DisburseLoan(APPLICATION),
     "disclose": NoteApplicationDisclosure(APPLICATION, OFFICER, ("full_name",), "a doubt"),
+    "erase": EraseApplicant(APPLICATION),
 }
 OTHERWISE = {
     "change": "application_closed",
@@ -149,7 +158,7 @@ OTHERWISE = {
     "decide": "nothing_new",
     "claim": "not_in_review",
     "release": "nothing_new",
-    "approve": "not_in_review",
+    "approve": "invalid_transition",
     "reject": "invalid_transition",
     "move": "invalid_transition",
     "offer": "nothing_new",
@@ -159,16 +168,19 @@ OTHERWISE = {
     "expire": "nothing_new",
     "disburse": "nothing_new",
     "disclose": "disclosed",
+    "erase": "belongs_to_user",
 }
 ANEW = "changed, documents_checked, report_requested"
 UNDECIDED = {
     "change": ANEW,
     "withdraw": "withdrawn withdrawn",
-    "reject": "reviewed rejected",
-    "move": "moved approved",
+    "approve": "not_in_review",
+    "reject": "not_in_review",
+    "move": "score_missing",
 }
 IN_REVIEW = {
     **UNDECIDED,
+    "reject": "reviewed rejected",
     "report": "report_received, assessed manual_review",
     "claim": "claimed",
     "approve": "reviewed approved",
@@ -181,13 +193,16 @@ OPEN_OFFER = {
     "move": "nothing_new",
 }
 IS_APPROVED = {"move": "nothing_new"}
+NOT_MINE = dict.fromkeys(
+    ("withdraw", "accept", "accept elsewhere", "decline"), "application_not_found"
+)
 DONE: dict[str, dict[str, str]] = {
     "new": {
         **UNDECIDED,
         "report": "report_received, assessed risk_check",
         "give up": "report_unavailable, assessed risk_check",
     },
-    "assessed": {**UNDECIDED, "decide": "decided approved"},
+    "assessed": {**UNDECIDED, "decide": "decided approved", "move": "moved approved"},
     "given up": {
         **UNDECIDED,
         "report": "report_received, assessed risk_check",
@@ -200,6 +215,7 @@ DONE: dict[str, dict[str, str]] = {
         "report": "report_received",  # the officer looks at it
         "claim": "claimed_by_another",
         "release": "released",
+        "move": "claimed_by_another",
     },
     "lapsed": {**IN_REVIEW, "release": "released"},
     "changed": UNDECIDED,
@@ -233,4 +249,6 @@ DONE: dict[str, dict[str, str]] = {
     "rejected": {},
     "withdrawn": {},
     "withdrawn late": {},
+    "no user's": {**NOT_MINE, "erase": "erased"},
+    "erased": {**NOT_MINE, "erase": "nothing_new"},
 }

@@ -42,7 +42,7 @@ OWNER, STRANGER, OFFICER, COLLEAGUE, CLERK = (UUID(int=n) for n in range(801, 80
 APPLICATION, SECOND = UUID(int=811), UUID(int=812)
 APPLICANT, SOMEBODY = UUID(int=821), UUID(int=822)
 REPORT, NEW_REPORT = UUID(int=831), UUID(int=832)
-ACCOUNT, ELSEWHERE, ANOTHERS, FOREIGN = (UUID(int=n) for n in range(841, 845))
+ACCOUNT, ELSEWHERE, ANOTHERS, FOREIGN, OFFICERS = (UUID(int=n) for n in range(841, 846))
 A_WEEK = timedelta(days=7)
 
 
@@ -114,9 +114,12 @@ def submitted(country: str = "MX", **changes: object) -> list[Fact]:
     ]
 
 
-def reported(score: int | None = 700, *, country: str = "MX") -> list[Fact]:
+def reported(
+    score: int | None = 700, *, country: str = "MX", is_verified: bool = True
+) -> list[Fact]:
     """The bureau has answered, and the answer is put before the table."""
-    return of(ReportReceived(REPORT, score, 0), assessment(country, score))
+    received = ReportReceived(REPORT, score, 0, is_verified=is_verified)
+    return of(received, assessment(country, score))
 
 
 def given_up(country: str = "MX") -> list[Fact]:
@@ -167,6 +170,7 @@ class CreditWorld(Log):
             OpenAccount(ELSEWHERE, "mine too", "checking", currency, OWNER),
             OpenAccount(ANOTHERS, "another's", "checking", currency, STRANGER),
             OpenAccount(FOREIGN, "mine in dollars", "checking", "USD", OWNER),
+            OpenAccount(OFFICERS, "the officer's", "checking", currency, OFFICER),
         ):
             self.submit(command)
         self.pay(lent_from, lending)

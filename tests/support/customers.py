@@ -1,4 +1,4 @@
-"""Two customers who pay each other, and a third who has to do with neither."""
+"""Two customers who pay each other, and a third who has to do with neither; each has borrowed."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ from uuid import UUID, uuid4
 
 import httpx2
 
+from application.ledger import Ledger
+from domain.loans import loan_account
 from tests.api.conftest import Bank
+from tests.support.credit import Desk, submit
 from tests.support.people import bearer
 from tests.support.serving import client_of
 
@@ -17,7 +20,10 @@ ALONE = "EUR:9000.00"
 """FOUR_EYES_ABOVE of the servers that they meet on."""
 
 
-KINDS = ("user", "account", "transfer", "approval", "session", "key")
+KINDS = (
+    "user", "account", "transfer", "approval", "session", "key",
+    "application", "loan", "repayment", "loan_account",
+)  # fmt: skip
 
 
 class Person:
@@ -79,6 +85,30 @@ class Person:
         self.things["key"].append(issued.json()["id"])
         self.secrets.add(key["name"])  # type: ignore[arg-type]
 
+    def apply(self, amount: str, **more: object) -> str:
+        """The id of an application."""
+        asked = submit(self.client, "ES", amount_requested=amount, full_name=self.name, **more)
+        self.things["application"].append(asked["id"])
+        self.secrets |= {amount, asked["document_number"]}
+        return str(asked["id"])
+
+    def borrow(self, desk: Desk, account: str, cents: str) -> None:
+        """A loan of which something is paid back, an offer, and an application that waits."""
+        lent, offered = self.apply(f"2311{cents}", account_id=account), self.apply(f"3511{cents}")
+        for id_ in (lent, offered):
+            desk.report(id_)
+        assert self.client.post(f"/api/applications/{lent}/accept").status_code == 200
+        loan_id = desk.go_on(lent).loan_id
+        assert loan_id is not None
+        body = {"amount": f"1{cents[1:]}7.31", "account_id": account}
+        answer = self.client.post(f"/api/loans/{loan_id}/repayments", json=body)
+        assert answer.status_code == 201, answer.text
+        self.secrets |= {body["amount"], answer.json()["outstanding"]}
+        self.things["loan"].append(str(loan_id))
+        self.things["loan_account"].append(str(loan_account(loan_id)))
+        self.things["repayment"].append(answer.json()["id"])
+        self.apply(f"4711{cents}")
+
 
 class World(NamedTuple):
     """Anna and Bert pay each other; Carl has to do with neither."""
@@ -100,13 +130,15 @@ class World(NamedTuple):
 
 
 @contextmanager
-def three_customers(base_url: str) -> Iterator[World]:
-    """A world on a server that wants a second person for `ALONE`."""
-    with client_of(base_url) as client:
+def three_customers(base_url: str, conninfo: str) -> Iterator[World]:
+    """A world on a server that wants a second person for `ALONE`, and on its database."""
+    with client_of(base_url) as client, Ledger(conninfo) as ledger:
         admin = Bank(client)
         anna, bert, carl = (Person(base_url, name) for name in ("Anna", "Bert", "Carl"))
         cash = admin.open("cash")
-        accounts = {"cash": cash}
+        accounts, desk = {"cash": cash}, Desk(ledger, conninfo)
+        lending = {"source_account_id": cash, "amount": "8999.00", "currency": "EUR"}
+        assert client.post("/api/loans/funding", json=lending).status_code == 201
         for person, cents, more in (
             (anna, ".07", ".16"),
             (bert, ".43", ".55"),
@@ -122,6 +154,7 @@ def three_customers(base_url: str) -> Iterator[World]:
             held = person.move(one, other, f"117{more}", pending=True)
             person.things["transfer"].append(held)
             person.things["approval"].append(person.move(one, other, f"9111{more}"))
+            person.borrow(desk, one, more)
             person.begin_session()
         a1, b1 = accounts["a1"], accounts["b1"]
         shared = [

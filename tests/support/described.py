@@ -192,7 +192,8 @@ class Sender:
 @pytest.fixture(scope="module")
 def world(api_database: Database) -> Iterator[World]:
     """Three customers, on a server that asks for a second person above `ALONE`."""
-    with serving(api_database.url, FOUR_EYES_ABOVE=ALONE) as url, three_customers(url) as world:
+    url = api_database.url
+    with serving(url, FOUR_EYES_ABOVE=ALONE) as base, three_customers(base, url) as world:
         yield world
 
 

@@ -11,6 +11,14 @@ Json = dict[str, Any]
 
 _METHODS = ("get", "put", "post", "delete", "patch")
 
+_KNOWN = {
+    "currency": "EUR",
+    "country": "ES",
+    "document_type": "dni",
+    "document_number": "12345678Z",
+}
+"""What a made-up text would hardly be."""
+
 
 class Request(NamedTuple):
     """One request; `path` and `query` are what goes into those by name, `body` None for none."""
@@ -78,8 +86,8 @@ class MakerUp:
             return self._value(self._schemas[schema["$ref"].rpartition("/")[2]], name)
         if options := schema.get("anyOf") or schema.get("oneOf"):
             return st.one_of([self._value(option, name) for option in options])
-        if name == "currency":
-            return st.just("EUR")
+        if name in _KNOWN:
+            return st.just(_KNOWN[name])
         if "enum" in schema:
             return st.sampled_from(schema["enum"])
         match schema.get("type"):

@@ -176,7 +176,7 @@ import sys
 from api.cli.commands import daybook
 assert not {"psycopg", "pydantic", "domain.accounts"} & sys.modules.keys()
 daybook.loaded()
-assert not {"fastapi", "uvicorn", "api.wiring", "api.bench"} & sys.modules.keys()
+assert not {"fastapi", "uvicorn", "api.wiring", "api.bench", "zen"} & sys.modules.keys()
 """
     ended = subprocess.run(
         [sys.executable, "-c", program],

@@ -44,8 +44,9 @@ def test_an_officer_rejects_with_a_reason_which_the_applicant_sees(
     desk.report(id_, 750)
     with window_of(officer, f"{LIST}/{id_}") as window, window_of(anna, f"{LIST}/{id_}") as hers:
         hers.shows("Manual review")
-        hers.shows_no("Reject", "Approve")
-        window.shows("Reject")
+        hers.shows("Credit score", "750")
+        hers.shows_no("Reject", "Approve", "Banco Uno")
+        window.shows("Reject", "Banco Uno")
         window.press("Reject")
         assert window.focused() == "reject-reason"
         window.type("Reason", "the payslips are not his")
@@ -166,7 +167,7 @@ def test_an_application_is_made_and_shown(
         window.shows("Full name")
         fill(window, number)
         window.press("Apply")
-        window.shows("There is an application with this document in MX already")
+        window.shows("Nobody can apply with this document in MX now")
 
 
 def fill(window: Window, number: str) -> None:

@@ -19,7 +19,7 @@ from application.countries.catalogue import COUNTRIES, country_of, find
 from application.countries.checking import CountryError, faults_of
 from application.countries.country import Country, DocumentType, InvalidDocumentError
 from application.decisions import Decisions
-from domain.credit_applications.decisions import STATUS_OF
+from domain.credit_applications.assessing import STATUS_OF
 from domain.credit_applications.state import STATUSES
 from domain.refusals import Refusal
 

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from copy import deepcopy
 from datetime import date
+from itertools import pairwise
 from typing import Any
 
 from application.countries.catalogue import COUNTRIES
@@ -146,3 +147,33 @@ def a_node(kind: str, /, **content: Any) -> Change:
 def expressions(*made: tuple[str, str], **more: Any) -> Change:
     some = [{"id": str(at), "key": key, "value": value} for at, (key, value) in enumerate(made)]
     return a_node("expressionNode", **{"expressions": some, "passThrough": True, **more})
+
+
+def in_a_row(*made: tuple[str, str]) -> Change:
+    """An expression node for each, X0, X1, ..., so that each may look at those before."""
+
+    def make(tree: Json) -> None:
+        nodes: list[Json] = [
+            {
+                "id": f"x{at}",
+                "type": "expressionNode",
+                "name": f"X{at}",
+                "content": {
+                    "expressions": [{"id": "0", "key": key, "value": value}],
+                    "passThrough": True,
+                },
+            }
+            for at, (key, value) in enumerate(made)
+        ]
+        tree["nodes"] += nodes
+        line = ["in", *(node["id"] for node in nodes), "t", "out"]
+        tree["edges"] = [edge(*pair) for pair in pairwise(line)]
+
+    return make
+
+
+def joined(levels: int, width: int) -> Change:
+    """Texts that are joined with themselves: each is `width` times as long as the one before."""
+    texts = [("v0", f'"{"a" * 400}"')]
+    texts += [(f"v{at}", "+".join([f"v{at - 1}"] * width)) for at in range(1, levels + 1)]
+    return in_a_row(*texts)

@@ -218,6 +218,19 @@ def test_an_engine_error_tells_no_fact_and_is_not_remembered(
         assert verdict.reasons == ("Engine error: node Credit: it cannot be computed",)
     assert judge.remembered.asked == 2
     assert "decision table MX" in caplog.text
+    assert "secret" not in caplog.text
+
+
+def test_what_the_engine_says_of_a_fact_is_in_no_log(caplog: pytest.LogCaptureFixture) -> None:
+    def fail(_: Json) -> None:
+        raise RuntimeError(json.dumps({"source": "cannot compute secret"}))
+
+    table = read_table(json.dumps(document()), "draft")
+    odd: Any = OddEngine(table, fail)
+    judge = Decisions([Version(date.min, structs.replace(table, engine=odd))])
+    assert judge.judge(facts(), TODAY).decision == "manual_review"
+    assert "node Credit: it cannot be computed" in caplog.text
+    assert "secret" not in caplog.text
 
 
 def with_loan_type(*choices: str) -> Json:

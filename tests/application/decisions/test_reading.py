@@ -22,6 +22,8 @@ from tests.application.decisions.building import (
     document,
     edge,
     expressions,
+    in_a_row,
+    joined,
     table_in,
 )
 
@@ -174,6 +176,89 @@ def test_cells_that_say_the_same_in_many_ways_are_sound() -> None:
         "> number(monthly_income) / 48",
     ):
         read_table(json.dumps(changed(cell(1, "a", text))), "draft")
+
+
+def both(*changes: Change) -> Change:
+    def make(tree: Json) -> None:
+        for change in changes:
+            change(tree)
+
+    return make
+
+
+NUMBERS_ONLY, IN_OR_MAX = "+ is for numbers only", "a list may only come after in"
+
+GROWING: list[tuple[str, Change]] = [
+    (NUMBERS_ONLY, joined(1, 2)),
+    (NUMBERS_ONLY, joined(9, 100)),
+    (NUMBERS_ONLY, expressions(("v", '"a" + "b"'))),
+    (NUMBERS_ONLY, expressions(("v", "country + country"))),
+    (NUMBERS_ONLY, expressions(("v", "monthly_income + monthly_income"))),
+    (NUMBERS_ONLY, expressions(("v", "string(1) + string(2)"))),
+    (NUMBERS_ONLY, expressions(("v", "upper('a') + lower('b')"))),
+    (NUMBERS_ONLY, in_a_row(("v", "(('a'))"), ("w", "(v) + (v)"))),
+    (NUMBERS_ONLY, in_a_row(("v", "string(credit_score)"), ("w", "lower(v + v)"))),
+    (NUMBERS_ONLY, in_a_row(("v", "true and country"), ("w", "v"), ("x", "w + w"))),
+    (NUMBERS_ONLY, column("inputs", 1, field="country + country")),
+    (NUMBERS_ONLY, both(column("inputs", 1, field="country"), cell(1, "a", "$ + $ == 'a'"))),
+    (NUMBERS_ONLY, cell(0, "r", '"a" + "b"')),
+    (NUMBERS_ONLY, cell(0, "r", "`${country + country}`")),
+    ("only what the table that decides says", expressions(("v", "`${country}${country}`"))),
+    ("only what the table that decides says", cell(1, "a", "> number(`1${credit_score}`)")),
+    (IN_OR_MAX, in_a_row(("v", "[1]"), ("w", "[v, v]"))),
+    (IN_OR_MAX, expressions(("v", "true and [1]"))),
+    (IN_OR_MAX, expressions(("v", "max([[1], [2]])"))),
+    (IN_OR_MAX, column("inputs", 1, field="[1, 2]")),
+    (IN_OR_MAX, cell(0, "r", "[country]")),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("words", "change"), GROWING)
+def test_nothing_grows_from_node_to_node(words: str, change: Change) -> None:
+    assert words in told(changed(change))
+
+
+def test_a_table_that_comes_before_makes_no_longer_texts_either() -> None:
+    before = a_node(
+        "decisionTableNode",
+        hitPolicy="first",
+        passThrough=True,
+        inputs=[{"id": "s", "name": "Score", "field": "credit_score"}],
+        outputs=[{"id": "k", "name": "Kind", "field": "kind"}],
+        rules=[{"_id": "low", "s": "< 5", "k": "1"}, {"_id": "any", "k": '"good"'}],
+    )
+    tree = changed(before)
+    read_table(json.dumps(tree), "draft")
+    column("inputs", 1, field="kind + kind")(tree)
+    assert NUMBERS_ONLY in told(tree)
+
+
+def test_what_stays_as_long_as_it_is_is_sound() -> None:
+    tree = changed(
+        in_a_row(
+            ("kind", '"good"'),
+            ("debts", "number(monthly_income) + credit_score + 1"),
+            ("most", "max([debts + 1, 5])"),
+            ("is_known", "country in ['MX', 'CO'] and kind == \"good\""),
+        )
+    )
+    table_in(tree)["outputs"].append({"id": "m", "name": "Most", "field": "max_approved_amount"})
+    table_in(tree)["rules"][2] |= {"m": "string(most + debts)", "r": "`${kind} + ${1 + debts}`"}
+    read_table(json.dumps(tree), "draft")
+
+
+def test_there_is_an_end_to_what_is_computed() -> None:
+    def rows(number: int) -> Change:
+        ids = [{"_id": f"r{at}", "d": '"reject"', "r": '"No"'} for at in range(number)]
+        return content(rules=ids)
+
+    wide = content(
+        inputs=[{"id": f"i{at}", "name": "S", "field": "credit_score"} for at in range(10)]
+    )
+    assert "rows times columns are 2004, and may be 2000" in told(changed(wide, rows(167)))
+    read_table(json.dumps(changed(wide, rows(166))), "draft")
+    many = expressions(*((f"n{at}", "1") for at in range(101)))
+    assert "make 101 names, and may make 100" in told(changed(many))
 
 
 def test_what_cannot_be_computed_is_found_with_a_made_up_application() -> None:

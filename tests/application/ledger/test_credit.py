@@ -65,7 +65,11 @@ def applied(ledger: Ledger, **changes: Any) -> CreditApplication:
     id_ = uuid4()
     there = state(accepted(ledger, submission(id_, report_id=uuid4(), **changes)))
     assert there.report_id is not None
-    return state(accepted(ledger, RecordReport(id_, ReportReceived(there.report_id, 700, 0))))
+    return state(
+        accepted(
+            ledger, RecordReport(id_, ReportReceived(there.report_id, 700, 0, is_verified=True))
+        )
+    )
 
 
 def owed_to_be_paid(ledger: Ledger) -> CreditApplication:

@@ -4,19 +4,20 @@ house's own accounts and people let it wait."""
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import date, datetime, timedelta
-from functools import partial
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+from msgspec.structs import replace
 
 from application.decisions import Facts, Verdict
 from application.ledger import Ledger, Outcome, Refused
 from application.ledger.outcomes import Command
 from application.ledger.reading import load
 from application.processes import credit, operating
-from application.processes.definitions import Reaction
+from application.processes.definitions import Process, Reaction
 from domain.accounts import ChangeAccountStatus, OpenAccount
 from domain.credit_applications import Accepted as Taken
 from domain.credit_applications import (
@@ -161,14 +162,12 @@ def test_each_event_leads_on() -> None:
         assert not follows.jobs
 
 
-def test_money_is_tried_again_each_hour_for_a_day_and_then_somebody_has_to_look() -> None:
-    for attempt in (1, 23):
+def test_money_is_tried_again_each_hour_for_a_day_and_then_every_six_hours() -> None:
+    for attempt, hours in ((1, 1), (23, 1), (24, 6), (25, 6), (1_000, 6)):
         follows = reaction(*submitted(), *of(DisbursementFailed("account_closed", attempt)))
-        assert follows.deadlines == {"disburse": NOW + timedelta(hours=1)}
+        assert follows.deadlines == {"disburse": NOW + timedelta(hours=hours)}
         assert (follows.command, follows.status) == (None, "waiting")
-    last = reaction(*submitted(), *of(DisbursementFailed("account_closed", 24)))
-    assert (last.status, last.deadlines) == ("stuck", {})
-    assert last.error == "needs an operator: not paid out: account_closed"
+        assert follows.error == "not paid out: account_closed"
 
 
 def test_deadlines_say_what_is_over() -> None:
@@ -221,7 +220,7 @@ class Counter:
         """The bureau answers what it was asked last."""
         report_id = self.state(id_).report_id
         assert report_id is not None
-        return self.ask(RecordReport(id_, ReportReceived(report_id, score, 0)))
+        return self.ask(RecordReport(id_, ReportReceived(report_id, score, 0, is_verified=True)))
 
     def approved(self) -> UUID:
         id_ = self.apply()
@@ -254,9 +253,9 @@ class Counter:
         return status, error
 
 
-@pytest.fixture
-def counter(database: Database) -> Iterator[Counter]:
-    process = credit.process(by_score, PATIENCE)
+@contextmanager
+def counting(database: Database, process: Process) -> Iterator[Counter]:
+    """A counter; the log is sound in the end."""
     with (
         Ledger(database.url) as ledger,
         stepping(ledger, database.url, process) as steps,
@@ -264,6 +263,12 @@ def counter(database: Database) -> Iterator[Counter]:
     ):
         yield Counter(ledger, steps)
         assert_sound(admin)
+
+
+@pytest.fixture
+def counter(database: Database) -> Iterator[Counter]:
+    with counting(database, credit.process(by_score, PATIENCE)) as there:
+        yield there
 
 
 def test_an_application_goes_all_the_way_to_money(counter: Counter) -> None:
@@ -376,51 +381,51 @@ def test_an_offer_that_is_declined_is_over(counter: Counter) -> None:
 
 
 def test_money_that_is_not_there_yet_is_paid_out_when_it_is(counter: Counter) -> None:
+    """However long that takes: nobody has to see to it."""
     id_ = counter.approved()
     counter.do(AcceptOffer(id_, None, OWNER))
-    assert counter.row(id_) == ("waiting", None)
-    assert counter.steps.deadlines() == ["disburse"]
-    counter.over("disburse")
-    assert counter.state(id_).attempts == 2
+    for attempt in range(1, 27):
+        assert counter.state(id_).attempts == attempt
+        assert counter.row(id_) == ("waiting", "not paid out: insufficient_funds")
+        assert counter.steps.deadlines() == ["disburse"]
+        counter.over("disburse")
     counter.lend_from(1_000_00)
     counter.over("disburse")
     assert counter.state(id_).offer_status == "disbursed"
     assert (counter.row(id_), counter.steps.deadlines()) == (("completed", None), [])
 
 
-def test_after_a_day_an_operator_sees_to_it(counter: Counter) -> None:
-    id_ = counter.approved()
-    counter.do(AcceptOffer(id_, None, OWNER))
-    for _ in range(23):
-        counter.over("disburse")
-    error = "needs an operator: not paid out: insufficient_funds"
-    assert (counter.row(id_), counter.steps.deadlines()) == (("stuck", error), [])
-    process = credit.process(by_score)
-    retry = partial(
-        operating.retry, counter.steps.conn, counter.ledger, process, id_, "operator:test"
-    )
-    retry()
-    counter.steps.work()
-    assert counter.row(id_) == ("stuck", error)
-    counter.lend_from(1_000_00)
-    retry()
-    counter.steps.work()
-    assert counter.row(id_) == ("completed", None)
+def test_what_nothing_can_be_decided_on_an_operator_has_decided_once_it_can(
+    database: Database,
+) -> None:
+    def judge(facts: Facts, on: date) -> Verdict:
+        raise LookupError("no table")
+
+    with counting(database, credit.process(judge, PATIENCE)) as counter:
+        id_ = counter.approved()
+        assert counter.row(id_) == ("stuck", "LookupError: no table")
+        mended = credit.process(by_score)
+        operating.retry(counter.steps.conn, counter.ledger, mended, id_, "operator:test")
+        assert counter.state(id_).status == "approved"
+        assert counter.row(id_) == ("waiting", None)
 
 
-def test_an_operator_may_call_off_what_cannot_be_paid_out(counter: Counter) -> None:
-    id_ = counter.approved()
-    counter.do(AcceptOffer(id_, None, OWNER))
-    for _ in range(23):
-        counter.over("disburse")
-    process = credit.process(by_score)
-    operating.compensate(
-        counter.steps.conn, counter.ledger, process, id_, "operator:test", "no money"
-    )
-    counter.steps.work()
-    there = counter.state(id_)
-    assert (there.status, there.reasons) == ("withdrawn", ("no money",))
-    assert counter.row(id_) == ("completed", None)
+def test_an_operator_may_call_off_what_is_stuck(database: Database) -> None:
+    def on_deadline(key: UUID, name: str) -> Reaction:
+        raise LookupError(name)
+
+    process = replace(credit.process(by_score, PATIENCE), on_deadline=on_deadline)
+    with counting(database, process) as counter:
+        id_ = counter.approved()
+        counter.over("offer")
+        assert counter.row(id_) == ("stuck", "LookupError: offer")
+        operating.compensate(
+            counter.steps.conn, counter.ledger, process, id_, "operator:test", "no use"
+        )
+        counter.steps.work()
+        there = counter.state(id_)
+        assert (there.status, there.reasons) == ("withdrawn", ("no use",))
+        assert counter.row(id_) == ("completed", None)
 
 
 def test_an_applicant_whose_account_is_closed_names_another_one(counter: Counter) -> None:
@@ -482,7 +487,7 @@ def test_what_was_withdrawn_between_the_report_and_its_decision_is_not_decided(
     id_ = counter.apply()
     report_id = counter.state(id_).report_id
     assert report_id is not None
-    accepted(counter.ledger, RecordReport(id_, ReportReceived(report_id, 700, 0)))
+    accepted(counter.ledger, RecordReport(id_, ReportReceived(report_id, 700, 0, is_verified=True)))
     accepted(counter.ledger, WithdrawApplication(id_))
     counter.steps.work()
     there = counter.state(id_)

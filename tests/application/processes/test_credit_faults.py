@@ -197,6 +197,11 @@ class Office:
         with self.database.connect() as conn:
             return load(conn, [case.id for case in cases])
 
+    def wake_workers(self) -> None:
+        """Else each try waits for the next sweep."""
+        with self.database.connect() as conn:
+            conn.execute("NOTIFY daybook_jobs")
+
     def column(self, query: str, *given: object) -> list[Any]:
         with self.database.connect() as conn:
             return [value for (value,) in conn.execute(query.encode(), given).fetchall()]
@@ -241,6 +246,7 @@ def until_decided(office: Office, cases: Sequence[Case], wanted: Mapping[UUID, s
 
     def are_decided() -> bool:
         pause.wait(LOOK_EVERY_S)
+        office.wake_workers()
         lose_patience(office, [case for case in cases if case.fault.name == "never"])
         return not wrong() and not jobs_left(office)
 
