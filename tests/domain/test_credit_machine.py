@@ -379,9 +379,18 @@ class Credit(RuleBasedStateMachine):
     def review(self, number: int, who: UUID, decision: str, amount: int | None) -> None:
         self.on(number, lambda id_: ReviewApplication(id_, who, decision, "a reason", amount))
 
-    @rule(number=numbers, status=st.sampled_from([*STATUSES, *LATER, "nowhere"]))
+    @rule(number=numbers, status=st.sampled_from([*STATUSES, "nowhere"]))
     def move(self, number: int, status: str) -> None:
         self.on(number, lambda id_: MoveApplication(id_, status, "a partner"))
+
+    @rule(number=numbers, which=numbers)
+    def move_on(self, number: int, which: int) -> None:
+        """Where the country's table leads."""
+        there = self.pick(number)
+        following = self.world.rules[there.country].get(there.status, ())
+        if following:
+            status = following[which % len(following)]
+            self.try_(MoveApplication(there.id, status, "a partner"))
 
     @rule(number=numbers)
     def erase(self, number: int) -> None:
@@ -522,4 +531,4 @@ def check_offer(world: World, there: CreditApplication) -> None:
 
 
 TestCredit = Credit.TestCase
-TestCredit.settings = settings(max_examples=60, stateful_step_count=40)
+TestCredit.settings = settings(max_examples=150, stateful_step_count=40)

@@ -15,7 +15,7 @@ from msgspec import Struct
 from msgspec.structs import fields
 
 from domain import catalogue
-from domain.events import Recorded
+from domain.events import Event, Recorded
 from projections.exporting import exporter
 from projections.exporting.columns import columns_of
 from projections.exporting.exporter import Exported
@@ -68,12 +68,24 @@ def expected_rows(events: list[Recorded]) -> Rows:
                 "version": event.version,
                 "recorded_at": event.recorded_at,
                 **{name: origin.get(name, "") for name in _ORIGIN},
-                **{
-                    _column(f.name): _plain(getattr(event.data, f.name)) for f in fields(event.data)
-                },
+                **{_column(name): value for name, value in _shown(event.data).items()},
             }
         )
     return dict(rows)
+
+
+_HINTS = ("document_hint", "bank_account_hint")
+_OWN_WORDS = ("credit_application.withdrawn", "credit_application.declined")
+
+
+def _shown(data: Event) -> dict[str, object]:
+    """The fields of an event whose person is forgotten."""
+    values = {f.name: _plain(getattr(data, f.name)) for f in fields(data)}
+    traces = _HINTS if "[erased]" in values.values() else ()
+    for name in (*traces, *(("reason",) if data.topic in _OWN_WORDS else ())):
+        if values.get(name):
+            values[name] = "[erased]"
+    return values
 
 
 def _column(field: str) -> str:
