@@ -57,6 +57,7 @@ def tell(
     said = {name: value for name, value in data.items() if value is not None}
     return send(partner, {"type": type_, "data": said}, id_=id_, secret=secret)
 
+
 REPORT = "the bureau answers"
 
 
