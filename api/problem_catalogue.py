@@ -180,6 +180,7 @@ CATALOGUE: dict[str, Problem] = {
     "movement_over": _conflict("Movement over", "The movement is {status}: nothing more is expected of the bank."),
     "nothing_to_retry": _conflict("Nothing to retry", "Trying again would change nothing: see what it waits for, and whether it can be undone."),
     "nothing_to_undo": _conflict("Nothing to undo", "There is nothing that can be undone: see what it waits for, and whether it can be tried again."),
+    "event_waits": _conflict("An event waits", "Process {process} of {key} is stuck with an event: retry or skip that first, then it can be undone."),
     "nothing_to_skip": _conflict("Nothing to skip", "Process {process} of {key} waits for a decision and not at an event: retry it, or undo it."),
     "reserved_account": _conflict("Reserved account", "Account {account_id} is the house's own: what banks are asked for passes through it, and nothing else may."),
     "bank_has_it": _conflict("Bank has it", "The bank has taken it on, so only the bank can say what becomes of it: wait for that, or ask there."),

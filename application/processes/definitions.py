@@ -21,7 +21,7 @@ STATUSES: tuple[str, ...] = get_args(Status)
 class Reaction(Struct, frozen=True):
     """What follows from an event: at most one command, which may decide on any number of aggregates,
     jobs for the outside world, jobs that are needed no longer, and deadlines (name -> when, None: no
-    longer). `status` is the process' from now on; `error` says why it is stuck."""
+    longer). `status` is the process' from now on; `error` says why it is stuck, or what it waits out."""
 
     command: Command | None = None
     jobs: tuple[NewJob, ...] = ()

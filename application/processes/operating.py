@@ -192,9 +192,11 @@ def compensate(
 ) -> None:
     """Have a flow that waits for an operator undone.
 
-    Refuses: `process_not_found`, `process_not_stuck`, and what the flow's own undoing refuses.
+    Refuses: `process_not_found`, `process_not_stuck`, `event_waits` (it is stuck with an event, which comes
+    first), and what the flow's own undoing refuses.
     """
-    _require_stuck(conn, process, key)
+    if _require_stuck(conn, process, key):
+        raise Refusal("event_waits", process=process.name, key=key)
     _command(ledger, process, key, "compensate", actor, reason)
 
 

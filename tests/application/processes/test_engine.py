@@ -5,12 +5,15 @@ from __future__ import annotations
 import threading
 from uuid import UUID, uuid4
 
+import pytest
+
 from application.processes import operating
 from application.processes.definitions import Reaction, job_id
 from application.processes.follower import Follower, reaction_to
 from application.processes.reading import read_event
 from domain.events import Recorded
 from domain.movements import SendMovement
+from domain.refusals import Refusal
 from domain.transfers import PostTransfer
 from tests.application.processes.conftest import Pay
 from tests.projections.running import project_all
@@ -119,6 +122,21 @@ def test_skipping_leaves_out_one_event(money: Money, account: UUID, pay: Pay) ->
         assert steps.jobs() == [job_id(MADE_UP, second)]
         assert (steps.inbox(account), steps.history(account)) == ([], [first, first, second])
         assert steps.row(account) == ("waiting", "account.credited", None)
+
+
+def test_what_is_stuck_with_an_event_is_not_undone_before_that(
+    money: Money, account: UUID, pay: Pay
+) -> None:
+    react = Fragile()
+    react.broken = {account}
+    process = made_up(react)
+    pay(account)
+    with stepping(money.ledger, money.conninfo, process) as steps:
+        steps.work()
+        with pytest.raises(Refusal) as refused:
+            operating.compensate(steps.conn, money.ledger, process, account, OPERATOR)
+        assert refused.value.reason == "event_waits"
+        assert steps.row(account)[0] == "stuck"
 
 
 def test_a_refused_command_makes_a_flow_stuck_with_the_reason(
