@@ -131,7 +131,7 @@ def test_pages_have_each_flow_once_the_last_moved_first(
 def test_each_process_says_how_far_it_is(operator: httpx2.Client, stuck: Stuck) -> None:
     stuck.running()
     before = {row["name"]: row for row in done(operator.get(f"{PATH}/stats"))["data"]}
-    assert set(before) == {"investments", "bank_transfers", "notifications"}
+    assert set(before) == {"investments", "bank_transfers", "credit", "loans", "notifications"}
     assert before[PROCESS]["flows"]["waiting"] >= 1
     stuck.money.invest(stuck.money.fund())
     after = {row["name"]: row for row in done(operator.get(f"{PATH}/stats"))["data"]}

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import httpx2
 import pytest
 
+from domain.users import ROLES
 from tests.api.conftest import Bank, Json, problem_of, some_id
 from tests.conftest import MakeDatabase
 from tests.support.serving import client_of, serving
@@ -150,9 +151,7 @@ def test_users_are_counted(crowd: Crowd) -> None:
         "suspended_users": sum(user["suspended"] for user in rows),
         "deleted_users": len(crowd.found(status="DELETED")),
         "verified_users": 0,
-        "by_role": {
-            role: roles.count(role) for role in ("user", "support", "admin", "auditor", "operator")
-        },
+        "by_role": {role: roles.count(role) for role in ROLES},
     }
     assert crowd.get("/stats")["deleted_users"] == crowd.get("/stats")["suspended_users"] == 1
 

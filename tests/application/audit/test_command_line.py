@@ -200,7 +200,7 @@ def test_read_models_are_held_against_the_log(daybook: Installation) -> None:
     models = {model["name"]: model["position"] for model in said["read_models"]}
     assert models == {
         "balances": 0, "entries": 0, "transfers": 0, "users": 0, "approvals": 0, "security": 0,
-        "funds": 0, "flows": 0, "reconciliations": 0,
+        "funds": 0, "flows": 0, "reconciliations": 0, "applications": 0, "loans": 0,
         "snapshots": EVENTS, "audit": 0,
     }  # fmt: skip
     assert any("`daybook projections verify audit`" in notice for notice in said["notices"])
