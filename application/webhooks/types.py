@@ -11,7 +11,7 @@ import msgspec
 
 MAX_BODY_BYTES = 20_000
 """Receivers need not take more."""
-MAX_TYPES = 20
+MAX_TYPES = 50
 TEST = "webhook.test"
 """What a test sends; nobody has to ask for it."""
 
