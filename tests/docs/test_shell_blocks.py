@@ -131,7 +131,7 @@ def words_for(command: str) -> str:
         ("jobs list", "notify.email"),
         ("/api/applications/queue", '"status":"manual_review"'),
         ("/api/loans/", '"data"' if command.strip().endswith("/schedule") else '"status":"active"'),
-        ("/api/applications/77777777-7777-4777-8777-777777777777", '"offer":{"status":'),
+        ("/api/applications/99999999-9999-4999-8999-999999999999", '"offer":{"status":'),
     ):
         if part in command:
             return words
