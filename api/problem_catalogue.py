@@ -239,7 +239,7 @@ CATALOGUE: dict[str, Problem] = {
     "statement_does_not_close": _rule("Statement does not close", "Closing {closing}, ledger balance {balance} {currency}."),
     "unsupported_country": _rule("No credit in that country", "There is no credit in {country}; countries are: {supported}."),
     "country_unchangeable": _rule("The country stays", "An application stays in its country: withdraw it, and apply anew in the other one."),
-    "invalid_document": _rule("Invalid document", "The {document_type} cannot be one: {why}"),
+    "invalid_document": _rule("Invalid document", "It is no {document_type}: {why}"),
     "invalid_loan_type": _rule("What the loan is for", "Give a loan_type of: {allowed}; where there is nothing to choose from, leave it out."),
     "invalid_months": _rule("Not for so many months", "Loans are for {least} to {most} months there."),
     "invalid_age": _rule("Not of that age", "Who applies is {least} to {most} years old."),

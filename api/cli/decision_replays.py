@@ -27,7 +27,8 @@ def show_replay(
         show([{"country": country, **told, "items": rows}], (), as_json=True)
         return
     if rows:
-        show(rows, ("application_id", "before", "after", "reasons"), as_json=False)
+        shown = [{**row, "reasons": "; ".join(row["reasons"])} for row in rows]
+        show(shown, ("application_id", "before", "after", "reasons"), as_json=False)
     changes = ", ".join(f"{change}: {number}" for change, number in found.by_change.items())
     typer.echo(
         f"{len(rows)} of {found.judged} applications in {country} would be decided differently"
