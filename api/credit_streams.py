@@ -19,7 +19,7 @@ from api.state import State
 from domain.credit_applications import EVENTS
 from projections import log
 from projections.applications import queries
-from projections.applications.queries import ApplicationRow, StepRow
+from projections.applications.shown import ApplicationRow, StepRow
 
 _AT_ONCE = 500
 

@@ -11,7 +11,7 @@ from psycopg import AsyncConnection
 
 from application.decisions import Comparison, Facts, PastCase
 from projections.applications import queries
-from projections.applications.queries import FactsRow
+from projections.applications.shown import FactsRow
 
 Json = dict[str, Any]
 

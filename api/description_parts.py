@@ -46,7 +46,7 @@ _OF_WRITES = {
 
 _LEDGERS = (
     "accounts", "transfers", "approvals", "users", "profile", "api-keys", "reconciliations",
-    "applications", "loans",
+    "funds", "investments", "deposits", "withdrawals", "applications", "loans",
 )  # fmt: skip
 """What is written by commands."""
 _SHOWN_ONCE = (

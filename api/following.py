@@ -47,6 +47,12 @@ async def _last_event_id(
 LastEventId = Annotated[int | None, Depends(_last_event_id)]
 
 
+def news_after(state: State, *models: str) -> int:
+    """Where a stream begins for a reader that has got to no position: with what these read models do not
+    show yet, so that whoever asks them from now on misses nothing."""
+    return min(state.freshness.position(model) for model in models) or state.freshness.head
+
+
 def goes_on(request: Request, state: State) -> bool:
     """Whether a stream has more to tell: the server runs, and still lets its caller in."""
     return not state.stopping.is_set() and state.gate.still_lets_in(

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, time, timedelta
 from typing import Annotated, Any, get_args
 from uuid import UUID
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
 from api.freshness import Fresh
@@ -17,21 +17,8 @@ from domain.accounts import AccountStatus, AccountType, OpenAccount
 from domain.currencies import EXPONENTS
 from domain.money import parse_amount, parse_decimal
 from domain.refusals import Refusal
-from domain.texts import (
-    DECEIVING,
-    MAX_DESCRIPTION,
-    MAX_METADATA_INT,
-    MAX_METADATA_KEY,
-    MAX_METADATA_KEYS,
-    MAX_METADATA_VALUE,
-    MAX_NAME,
-    MAX_REFERENCE,
-    is_fit,
-    unfit_metadata_key,
-)
-from domain.transfers import MAX_EXPIRY_S, Condition, Metadata, PostTransfer
+from domain.texts import DECEIVING, MAX_DESCRIPTION, MAX_NAME, MAX_REFERENCE, is_fit
 
-MAX_BATCH = 10_000
 _DATE = re.compile(r"\d{4}-?(\d{2}-?\d{2}|\d{3}|W\d{2}(-?\d)?)", re.ASCII)
 _LAST_YEAR, _FIRST_YEAR = 2200, 1900
 
@@ -58,7 +45,7 @@ def text(reason: str, least: int, most: int) -> BeforeValidator:
 
 
 _PATTERN = f"^[^{DECEIVING}]*$"
-_FIT = {"type": "string", "pattern": _PATTERN}
+FIT = {"type": "string", "pattern": _PATTERN}
 
 
 def shape(least: int, most: int) -> Any:
@@ -122,19 +109,9 @@ def moment(value: object, *, end_of_day: bool = False) -> datetime:
     return at
 
 
-def _as_whole(value: Any) -> Any:
+def as_whole(value: Any) -> Any:
     """In JSON 2.0 is a whole number as 2 is."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
-
-
-def _check_metadata(value: object) -> Metadata:
-    if not isinstance(value, dict) or len(value) > MAX_METADATA_KEYS:
-        raise problem("invalid_metadata")
-    found: Metadata = {name: _as_whole(one) for name, one in value.items()}
-    unfit = unfit_metadata_key(found)
-    if unfit is not None:
-        raise problem("invalid_metadata", key=unfit[:40].encode("utf-8", "replace").decode())
-    return found
 
 
 def _uuid_text(value: object) -> object:
@@ -184,39 +161,13 @@ EndMoment = Annotated[
     BeforeValidator(lambda value: moment(value, end_of_day=True)),
     Field(description="RFC 3339, or a date, which then is included"),
 ]
-MetadataIn = Annotated[
-    dict[str, str | int | bool],
-    BeforeValidator(_check_metadata),
-    WithJsonSchema(
-        {
-            "type": "object",
-            "maxProperties": MAX_METADATA_KEYS,
-            "propertyNames": {**_FIT, "minLength": 1, "maxLength": MAX_METADATA_KEY},
-            "additionalProperties": {
-                "anyOf": [
-                    {**_FIT, "maxLength": MAX_METADATA_VALUE},
-                    {
-                        "type": "integer",
-                        "exclusiveMinimum": -MAX_METADATA_INT,
-                        "exclusiveMaximum": MAX_METADATA_INT,
-                    },
-                    {"type": "boolean"},
-                ]
-            },
-        }
-    ),
-]
 _TYPES = get_args(AccountType)
 _STATUSES = get_args(AccountStatus)
-_TRANSFER_STATUSES = ("pending", "posted", "voided", "expired")
 _DIRECTIONS = ("credit", "debit")
 Type = Annotated[str, one_of("invalid_account_type", _TYPES), enum(_TYPES)]
 Status = Annotated[str, one_of("invalid_status", _STATUSES), enum(_STATUSES)]
-TransferStatus = Annotated[
-    str, one_of("invalid_status", _TRANSFER_STATUSES), enum(_TRANSFER_STATUSES)
-]
 Direction = Annotated[str, one_of("invalid_direction", _DIRECTIONS), enum(_DIRECTIONS)]
-AS_WHOLE = BeforeValidator(_as_whole)
+AS_WHOLE = BeforeValidator(as_whole)
 """For strict whole numbers of bodies, after their limits, which else are not described."""
 Position = Annotated[int, Field(ge=0, le=2**62)]
 Limit = Annotated[int, Field(ge=1, le=1000)]
@@ -269,102 +220,3 @@ class ReasonIn(In):
         json_schema_extra={"examples": [{"reason": "asked for by its owner"}]}
     )
     reason: Reason = ""
-
-
-class ConditionIn(In):
-    """What must hold of one of the two accounts just before the transfer."""
-
-    account_id: Id
-    version: Annotated[int, Field(ge=0, le=2**62, strict=True), AS_WHOLE] | None = None
-    balance_at_least: Decimal | None = None
-    balance_at_most: Decimal | None = None
-    available_at_least: Decimal | None = None
-    available_at_most: Decimal | None = None
-
-    def condition(self, currency: str) -> Condition:
-        def minor(text: str | None) -> int | None:
-            return None if text is None else in_currency(text, currency, parse_decimal)
-
-        wanted = (
-            self.version,
-            minor(self.balance_at_least),
-            minor(self.balance_at_most),
-            minor(self.available_at_least),
-            minor(self.available_at_most),
-        )
-        if all(bound is None for bound in wanted):
-            raise ProblemError("empty_condition", account_id=self.account_id)
-        return Condition(self.account_id, *wanted)
-
-
-_A_TRANSFER: dict[str, Any] = {
-    "source_account_id": "0d4f7a52-11aa-4c55-9a4e-0a6b2f1c7e01",
-    "destination_account_id": "0d4f7a52-11aa-4c55-9a4e-0a6b2f1c7e02",
-    "amount": "12.50",
-    "currency": "EUR",
-    "description": "Lunch",
-}
-
-
-class TransferIn(In):
-    model_config = ConfigDict(json_schema_extra={"examples": [_A_TRANSFER]})
-    id: Id | None = None
-    source_account_id: Id
-    destination_account_id: Id
-    amount: Amount
-    currency: Currency
-    description: Text = ""
-    reference: Reference = ""
-    effective_at: Moment | None = None
-    metadata: MetadataIn = {}
-    pending: Annotated[bool, Field(strict=True)] = False
-    expires_in_s: Annotated[int, Field(ge=1, le=MAX_EXPIRY_S, strict=True), AS_WHOLE] | None = None
-    up_to: Annotated[bool, Field(strict=True)] = False
-    conditions: Annotated[list[ConditionIn], Field(max_length=4)] = []
-
-    def command(self, transfer_id: UUID, owner_id: UUID | None = None) -> PostTransfer:
-        """As asked by somebody who may touch this owner's accounts only (None: all).
-
-        Raises `ProblemError` when an amount does not fit the currency, or parts do not fit together.
-        """
-        if self.expires_in_s is not None and not self.pending:
-            raise ProblemError("expiry_without_pending")
-        return PostTransfer(
-            transfer_id,
-            self.source_account_id,
-            self.destination_account_id,
-            in_currency(self.amount, self.currency),
-            self.currency,
-            self.description,
-            self.reference,
-            self.effective_at,
-            self.metadata,
-            self.pending,
-            self.expires_in_s or 0,
-            self.up_to,
-            tuple(c.condition(self.currency) for c in self.conditions) if self.conditions else (),
-            owner_id,
-        )
-
-
-class AmountIn(In):
-    model_config = ConfigDict(json_schema_extra={"examples": [{"amount": "5.00"}, {}]})
-    amount: Amount | None = None
-    reason: Reason = ""
-
-
-class BatchIn(In):
-    """Each transfer is checked by itself: a bad one is refused in its place, the others go on."""
-
-    model_config = ConfigDict(
-        json_schema_extra={"examples": [{"transfers": [_A_TRANSFER], "linked": True}]}
-    )
-    transfers: Annotated[
-        list[Any],
-        Field(
-            min_length=1,
-            max_length=MAX_BATCH,
-            json_schema_extra={"items": {"$ref": "#/components/schemas/TransferIn"}},
-        ),
-    ]
-    linked: Annotated[bool, Field(strict=True)] = False

@@ -28,6 +28,8 @@ Json = dict[str, Any]
 _AT_ONCE = 500
 _MOST = 10_000
 """More events than any payment has."""
+SHOWN_IN = ("balances", "transfers", "flows")
+"""The read models that show what is told here."""
 _READ_MODELS = ("balances", "flows")
 """They know what is whose."""
 

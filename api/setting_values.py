@@ -15,12 +15,16 @@ from psycopg.conninfo import conninfo_to_dict
 from pydantic import AfterValidator, BeforeValidator, PlainValidator
 from pydantic_settings import NoDecode
 
+from application.privacy import master_keys
 from application.webhooks.signing import key_of
 from domain.money import parse_decimal
 from domain.refusals import Refusal
 
 LOCAL_NAMES = ("localhost", "127.0.0.1", "[::1]")
 """What this machine calls itself."""
+
+MIN_SECRET_CHARS = 32
+"""As many characters as HMAC-SHA256 has bytes, which is the least that its standard allows."""
 
 _HOST = re.compile(r"[a-z0-9_]([a-z0-9_.-]{0,251}[a-z0-9_])?|\[[0-9a-f:.]{2,45}\]")
 _SENDER = re.compile(r"[^<>@,;:\"\\]+ <([^<>@\s]{1,64})@([^<>@]+)>|([^<>@,;:\s]{1,64})@([^<>@]+)")
@@ -72,6 +76,34 @@ def _sender(text: str) -> str:
     if not text.isprintable() or not _HOST.fullmatch(domain):
         raise ValueError("write it as daybook@example.com or Daybook <daybook@example.com>")
     return text
+
+
+def _secret(text: str) -> str:
+    if len(text) < MIN_SECRET_CHARS:
+        raise ValueError(
+            f"a secret has at least {MIN_SECRET_CHARS} characters: make one with"
+            " `daybook config new-secret`"
+        )
+    if "," in text or text != text.strip():
+        raise ValueError("a secret has no comma in it, and no space around it")
+    return text
+
+
+def _master_key(text: str) -> str:
+    _parse_keys(text)
+    return text
+
+
+def _old_master_keys(texts: tuple[str, ...]) -> tuple[str, ...]:
+    _parse_keys(master_keys.generate(), texts)
+    return texts
+
+
+def _parse_keys(current: str, older: tuple[str, ...] = ()) -> None:
+    try:
+        master_keys.MasterKeys.parse(current, older)
+    except master_keys.MasterKeyError as error:
+        raise ValueError(str(error)) from None
 
 
 def _webhook_secret(text: str) -> str:
@@ -144,6 +176,10 @@ Texts = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_parts)]
 Hosts = Annotated[Texts, _each(_host)]
 Origins = Annotated[Texts, _each(_origin)]
 Networks = Annotated[Texts, _each(_network)]
+Secret = Annotated[str, AfterValidator(_secret)]
+Secrets = Annotated[Texts, _each(_secret)]
+MasterKey = Annotated[str, AfterValidator(_master_key)]
+OldMasterKeys = Annotated[Texts, AfterValidator(_old_master_keys)]
 WebhookSecrets = Annotated[Texts, _each(_webhook_secret)]
 Sender = Annotated[str, AfterValidator(_sender)]
 Rate = Annotated[str, AfterValidator(_rate)]

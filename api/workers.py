@@ -18,7 +18,7 @@ from api.settings import Settings
 from application.banking import Banking
 from application.bureaus import Bureaus
 from application.connecting import CONNECTION
-from application.jobs import Kinds
+from application.jobs import Kind, Kinds
 from application.jobs.workers import Workers
 from application.ledger import Ledger
 from application.notifications import telling
@@ -110,51 +110,35 @@ def _kinds(
     parts.callback(listeners.close)
     deliverer = Deliverer(pool.connection, secrets, poster.post, listeners)
     kinds = {TELL: telling.kind(pool.connection), **notification_kinds(deliverer, emailer)}
+    return kinds | _asking(settings, ledger, pool, vault, breakers, parts)
+
+
+def _asking(
+    settings: Settings,
+    ledger: Ledger,
+    pool: Pool,
+    vault: Vault,
+    breakers: Breakers,
+    parts: ExitStack,
+) -> dict[str, Kind]:
+    """The jobs that ask a bank or a credit bureau, of those that there are."""
+    kinds: dict[str, Kind] = {}
+    once = Tries(attempts=1)
     if settings.BANK_URL is not None:
-        kinds.update(_banking(settings, ledger, pool, vault, breakers, parts))
+        breaker = breakers.of(HttpBank.name)
+        bank = HttpBank.at(settings.BANK_URL, settings.BANK_TOKEN or "", breaker, tries=once)
+        parts.callback(bank.close)
+        after = timedelta(seconds=settings.BANK_LOOK_AFTER_S)
+        kinds |= Banking(ledger, bank, pool.connection, vault, look_after=after).kinds()
     if settings.BUREAU_URL is not None:
-        kinds.update(_bureaus(settings, ledger, pool, vault, breakers, parts))
+        breaker = breakers.of(HttpBureau.name)
+        bureau = HttpBureau.at(
+            settings.BUREAU_URL, settings.BUREAU_TOKEN or "", breaker, tries=once
+        )
+        parts.callback(bureau.close)
+        after = timedelta(seconds=settings.BUREAU_LOOK_AFTER_S)
+        kinds |= Bureaus(ledger, bureau, pool.connection, vault, look_after=after).kinds()
     return kinds
-
-
-def _banking(
-    settings: Settings,
-    ledger: Ledger,
-    pool: Pool,
-    vault: Vault,
-    breakers: Breakers,
-    parts: ExitStack,
-) -> Kinds:
-    assert settings.BANK_URL is not None
-    bank = HttpBank.at(
-        settings.BANK_URL,
-        settings.BANK_TOKEN or "",
-        breakers.of("bank"),
-        tries=Tries(attempts=1),
-    )
-    parts.callback(bank.close)
-    look_after = timedelta(seconds=settings.BANK_LOOK_AFTER_S)
-    return Banking(ledger, bank, pool.connection, vault, look_after=look_after).kinds()
-
-
-def _bureaus(
-    settings: Settings,
-    ledger: Ledger,
-    pool: Pool,
-    vault: Vault,
-    breakers: Breakers,
-    parts: ExitStack,
-) -> Kinds:
-    assert settings.BUREAU_URL is not None
-    bureau = HttpBureau.at(
-        settings.BUREAU_URL,
-        settings.BUREAU_TOKEN or "",
-        breakers.of("bureau"),
-        tries=Tries(attempts=1),
-    )
-    parts.callback(bureau.close)
-    look_after = timedelta(seconds=settings.BUREAU_LOOK_AFTER_S)
-    return Bureaus(ledger, bureau, pool.connection, vault, look_after=look_after).kinds()
 
 
 def _pool(conninfo: str, threads: int) -> Pool:

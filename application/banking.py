@@ -2,7 +2,8 @@
 
 Whatever happens to a worker, a movement is asked for under one id, which is the bank's idempotency key:
 asked again, the bank answers what has become of the first. Before the bank is asked, the ledger notes it
-(`movement.sent`), so that what was called off by then is not asked for any more.
+(`movement.sent`), so that what was called off by then is not asked for any more, nor what an account pays
+that is not active: that is called off instead.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from application.jobs import (
     finish,
     put,
 )
-from application.ledger import Ledger, Refused, Submission
+from application.ledger import Accepted, Ledger, Refused, Submission
 from application.ledger.outcomes import Command
 from application.ledger.reading import load
 from application.ledger.steps import NOTHING_NEW
@@ -95,8 +96,8 @@ class Banking:
 
     def _instruct(self, job: Job, ctx: object) -> dict[str, Any]:
         movement = self._movement(job)
-        if movement.status == "initiated" and not self._tell(job, SendMovement(movement.id)):
-            movement = self._movement(job)
+        if movement.status == "initiated":
+            movement = self._noted(job, movement.id)
         if movement.status in OVER:
             return {"asked": False, "status": movement.status}
         asked = movement.instructed
@@ -105,6 +106,12 @@ class Banking:
             asked.currency, self._account(movement), movement.id.hex,
         )  # fmt: skip
         return self._report(job, answer)
+
+    def _noted(self, job: Job, movement_id: UUID) -> Movement:
+        """The movement as the ledger has decided: sent, or called off."""
+        outcome = self._tell(job, SendMovement(movement_id))
+        state = outcome.state if outcome else None
+        return state if isinstance(state, Movement) else self._movement(job)
 
     def _cancel(self, job: Job, ctx: object) -> dict[str, Any]:
         movement, reason = self._movement(job), _asked(job).reason
@@ -153,9 +160,9 @@ class Banking:
         command = ReportMovement(
             answer.movement_id, answer.status, answer.bank_reference, answer.reason, answer.sequence
         )
-        is_news = self._tell(job, command, end)
+        news = self._tell(job, command, end)
         # It may have settled meanwhile, and then there is nothing to look for.
-        if not is_news and looks and self._movement(job).status not in OVER:
+        if not news and looks and self._movement(job).status not in OVER:
             with self._connect() as conn:
                 put(conn, looks)
         return told
@@ -179,17 +186,17 @@ class Banking:
 
     def _tell(
         self, job: Job, command: Command, beside: Callable[[Connection[Any]], None] | None = None
-    ) -> bool:
-        """Whether the ledger takes it; what is no news to it is as good as taken, and not done again."""
+    ) -> Accepted | None:
+        """What the ledger makes of it; None: it is no news, which is as good, and is not done again."""
         who = Provenance(
             actor="bank", correlation_id=job.correlation_id, causation_id=f"job:{job.id}"
         )
         done = self._ledger.submit_and_wait(Submission([command], who, beside=beside))
         outcome = done.outcomes[0]
         if not isinstance(outcome, Refused):
-            return True
+            return outcome
         if outcome.reason in (NOTHING_NEW, "already_sent"):
-            return False
+            return None
         raise BusinessError(f"refused: {outcome.reason}")
 
     def _movement(self, job: Job) -> Movement:
@@ -219,8 +226,8 @@ def _ask(call: Callable[..., Any], *args: object) -> Any:
     try:
         return call(*args)
     except CircuitOpenError as error:
-        # The bank was not asked, so that this is no try.
-        raise Again(error.retry_after_s or _LEAST_WAIT_S) from None
+        # The bank was not asked: this is no try, and those before still count.
+        raise Again(error.retry_after_s or _LEAST_WAIT_S, has_not_tried=True) from None
     except NeedsPersonError as error:
         raise BusinessError(f"{error.reason}: {error}") from error
     except OutboundError as error:

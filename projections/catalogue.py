@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 from uuid import UUID
 
 from msgspec import Struct
@@ -51,6 +51,14 @@ class ReadModel(Struct, frozen=True):
     key_of: KeyOf | None = None
 
 
+class _Projection(Protocol):
+    """What a folder's module `projection` has."""
+
+    TOPICS: frozenset[str]
+
+    def project(self, batch: Sequence[Recorded], db: Cursor[Any]) -> None: ...
+
+
 class UnknownReadModelError(Exception):
     """There is no read model of that name; the message lists those that there are."""
 
@@ -61,110 +69,34 @@ class UnknownReadModelError(Exception):
 _FOLDER = Path(__file__).parent
 
 
-def _sql(name: str, file: str) -> str:
-    return (_FOLDER / name / file).read_text()
+def _model(
+    name: str, written: _Projection, *, version: int = 1, key_of: KeyOf | None = None
+) -> ReadModel:
+    """The read model in the folder of that name."""
+    return ReadModel(
+        name=name,
+        version=version,
+        tables=(_FOLDER / name / "tables.sql").read_text(),
+        indexes=(_FOLDER / name / "indexes.sql").read_text(),
+        topics=written.TOPICS,
+        project=written.project,
+        key_of=key_of,
+    )
 
 
 READ_MODELS: tuple[ReadModel, ...] = (
-    ReadModel(
-        name="balances",
-        version=2,
-        tables=_sql("balances", "tables.sql"),
-        indexes=_sql("balances", "indexes.sql"),
-        topics=balances.TOPICS,
-        project=balances.project,
-    ),
-    ReadModel(
-        name="entries",
-        version=1,
-        tables=_sql("entries", "tables.sql"),
-        indexes=_sql("entries", "indexes.sql"),
-        topics=entries.TOPICS,
-        project=entries.project,
-    ),
-    ReadModel(
-        name="transfers",
-        version=1,
-        tables=_sql("transfers", "tables.sql"),
-        indexes=_sql("transfers", "indexes.sql"),
-        topics=transfers.TOPICS,
-        project=transfers.project,
-        key_of=transfers.key_of,
-    ),
-    ReadModel(
-        name="audit",
-        version=1,
-        tables=_sql("audit", "tables.sql"),
-        indexes=_sql("audit", "indexes.sql"),
-        topics=audit.TOPICS,
-        project=audit.project,
-    ),
-    ReadModel(
-        name="users",
-        version=1,
-        tables=_sql("users", "tables.sql"),
-        indexes=_sql("users", "indexes.sql"),
-        topics=users.TOPICS,
-        project=users.project,
-    ),
-    ReadModel(
-        name="approvals",
-        version=1,
-        tables=_sql("approvals", "tables.sql"),
-        indexes=_sql("approvals", "indexes.sql"),
-        topics=approvals.TOPICS,
-        project=approvals.project,
-    ),
-    ReadModel(
-        name="security",
-        version=1,
-        tables=_sql("security", "tables.sql"),
-        indexes=_sql("security", "indexes.sql"),
-        topics=security.TOPICS,
-        project=security.project,
-    ),
-    ReadModel(
-        name="funds",
-        version=1,
-        tables=_sql("funds", "tables.sql"),
-        indexes=_sql("funds", "indexes.sql"),
-        topics=funds.TOPICS,
-        project=funds.project,
-        key_of=funds.key_of,
-    ),
-    ReadModel(
-        name="flows",
-        version=1,
-        tables=_sql("flows", "tables.sql"),
-        indexes=_sql("flows", "indexes.sql"),
-        topics=flows.TOPICS,
-        project=flows.project,
-        key_of=flows.key_of,
-    ),
-    ReadModel(
-        name="reconciliations",
-        version=1,
-        tables=_sql("reconciliations", "tables.sql"),
-        indexes=_sql("reconciliations", "indexes.sql"),
-        topics=reconciliations.TOPICS,
-        project=reconciliations.project,
-    ),
-    ReadModel(
-        name="applications",
-        version=1,
-        tables=_sql("applications", "tables.sql"),
-        indexes=_sql("applications", "indexes.sql"),
-        topics=applications.TOPICS,
-        project=applications.project,
-    ),
-    ReadModel(
-        name="loans",
-        version=1,
-        tables=_sql("loans", "tables.sql"),
-        indexes=_sql("loans", "indexes.sql"),
-        topics=loans.TOPICS,
-        project=loans.project,
-    ),
+    _model("balances", balances, version=2),
+    _model("entries", entries),
+    _model("transfers", transfers, key_of=transfers.key_of),
+    _model("audit", audit),
+    _model("users", users),
+    _model("approvals", approvals),
+    _model("security", security),
+    _model("funds", funds, key_of=funds.key_of),
+    _model("flows", flows, key_of=flows.key_of),
+    _model("reconciliations", reconciliations),
+    _model("applications", applications),
+    _model("loans", loans),
 )
 
 

@@ -113,10 +113,8 @@ def of_approvals(batch: Sequence[Recorded]) -> Iterable[tuple[Any, ...]]:
 
 def _ask(approval: _Approval, event: Recorded, requested: approvals.Requested) -> None:
     approval.status, approval.maker = "pending", str(requested.maker_id)
-    if requested.role_change is None:
-        approval.kind, approval.asked = "transfer", _encode(requested.transfer).decode()
-    else:
-        approval.kind, approval.asked = "role_change", _encode(requested.role_change).decode()
+    approval.kind = approvals.kind_of(requested).name
+    approval.asked = _encode(approvals.shown(requested)).decode()
     approval.expires_at = requested.expires_at
     approval.requested_at, approval.first_position = event.recorded_at, event.position
 

@@ -7,11 +7,11 @@ from fastapi.routing import APIRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api.guard import Guard
-from api.models import TransferIn
 from api.policies import ROUTES
 from api.server import serve
 from api.settings import Settings, load_settings
 from api.state import Running
+from api.transfer_models import TransferIn
 from api.wiring import create_app
 
 

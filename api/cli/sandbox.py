@@ -9,6 +9,13 @@ import typer
 
 DEFAULT_TOKEN = "sandbox-token"  # noqa: S105 - of services that have nothing to lose
 
+_Host = Annotated[str, typer.Option(help="The address to listen on.")]
+_Port = Annotated[int, typer.Option(min=1, max=65535)]
+_WebhookSecret = Annotated[
+    str, typer.Option(help="whsec_..., to sign with.", envvar="SANDBOX_WEBHOOK_SECRET")
+]
+_Token = Annotated[str, typer.Option(help="What callers have to know.", envvar="SANDBOX_TOKEN")]
+
 app = typer.Typer(no_args_is_help=True)
 
 
@@ -19,8 +26,8 @@ def sandbox() -> None:
 
 @app.command()
 def bank(
-    host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=1, max=65535)] = 8010,
+    host: _Host = "127.0.0.1",
+    port: _Port = 8010,
     data: Annotated[
         Path | None,
         typer.Option(help="The file to keep movements in; without one they end with the bank."),
@@ -28,15 +35,11 @@ def bank(
     webhook_url: Annotated[
         str | None, typer.Option(help="Where to tell of what becomes of movements.")
     ] = None,
-    webhook_secret: Annotated[
-        str, typer.Option(help="whsec_..., to sign with.", envvar="SANDBOX_WEBHOOK_SECRET")
-    ] = "",
+    webhook_secret: _WebhookSecret = "",
     settle_after: Annotated[
         float, typer.Option(min=0.0, help="Seconds until a movement is settled; 0: at once.")
     ] = 0.0,
-    token: Annotated[
-        str, typer.Option(help="What callers have to know.", envvar="SANDBOX_TOKEN")
-    ] = DEFAULT_TOKEN,
+    token: _Token = DEFAULT_TOKEN,
 ) -> None:
     """Run a bank that moves no money, until Ctrl-C.
 
@@ -61,14 +64,12 @@ def bank(
 
 @app.command()
 def bureau(
-    host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=1, max=65535)] = 8011,
+    host: _Host = "127.0.0.1",
+    port: _Port = 8011,
     webhook_url: Annotated[
         str | None, typer.Option(help="Where to tell of reports that were not there at once.")
     ] = None,
-    webhook_secret: Annotated[
-        str, typer.Option(help="whsec_..., to sign with.", envvar="SANDBOX_WEBHOOK_SECRET")
-    ] = "",
+    webhook_secret: _WebhookSecret = "",
     answer_after: Annotated[
         float, typer.Option(min=0.0, help="Seconds until a report is there; 0: at once.")
     ] = 0.0,
@@ -76,9 +77,7 @@ def bureau(
         Path | None,
         typer.Option(help="A JSON file of scores by document number.", exists=True, dir_okay=False),
     ] = None,
-    token: Annotated[
-        str, typer.Option(help="What callers have to know.", envvar="SANDBOX_TOKEN")
-    ] = DEFAULT_TOKEN,
+    token: _Token = DEFAULT_TOKEN,
 ) -> None:
     """Run a credit bureau that knows nobody, until Ctrl-C.
 

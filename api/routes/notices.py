@@ -8,8 +8,8 @@ from fastapi import APIRouter, Request
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from api.callers import caller_of
-from api.following import LastEventId
-from api.notices import all_notices, own_notices
+from api.following import LastEventId, news_after
+from api.notices import SHOWN_IN, all_notices, own_notices
 from api.responses import problems
 from api.state import Running
 
@@ -23,10 +23,11 @@ async def follow_notices(
     """`balance_changed`, `payment_created` and `payment_status_changed` as they happen: of one's own
     accounts, transfers, investments, deposits and withdrawals, or of all.
 
-    Begins after `Last-Event-ID` (which browsers send by themselves), else now. Ends with the access
-    token, or when its user may not come in any more: go on with a new one.
+    Begins after `Last-Event-ID` (which browsers send by themselves), else with what lists and balances do
+    not show yet: whoever asks for them then misses nothing. Ends with the access token, or when its user
+    may not come in any more: go on with a new one.
     """
-    position = state.freshness.head if after is None else after
+    position = news_after(state, *SHOWN_IN) if after is None else after
     owner_id = caller_of(request).owner_id
     notices = (
         all_notices(request, state, position)

@@ -19,21 +19,7 @@ from api.as_of import before_start, position_then
 from api.callers import Caller, caller_of
 from api.freshness import Fresh, be_fresh, be_whole, find, gaps
 from api.ids import id_for, new_id
-from api.models import (
-    AmountIn,
-    BatchIn,
-    Cursor,
-    EndMoment,
-    Id,
-    In,
-    Limit,
-    Moment,
-    Position,
-    ReasonIn,
-    Reference,
-    TransferIn,
-    TransferStatus,
-)
+from api.models import Cursor, EndMoment, Id, In, Limit, Moment, Position, ReasonIn, Reference
 from api.paging import decode_cursor, page
 from api.preconditions import ExpectedVersions, IfNoneMatch
 from api.problems import ProblemError, explain, of_validation, shown
@@ -48,6 +34,7 @@ from api.responses import (
 )
 from api.state import Running, State
 from api.strict_json import StrictRoute
+from api.transfer_models import AmountIn, BatchIn, TransferIn, TransferStatus
 from api.writing import change, create, json_response, tagged_response, write_batch
 from application.ledger import Answer, Outcome
 from domain.transfers import PostPending, PostTransfer, ReverseTransfer, VoidPending

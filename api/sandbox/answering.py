@@ -10,7 +10,6 @@ from contextlib import suppress
 
 from fastapi import Depends, FastAPI, Request, Response, params
 from fastapi.responses import JSONResponse
-from pydantic import BaseModel
 
 from api.sandbox.rules import AnyRule, FaultError
 from api.sandbox.sending import TargetError
@@ -35,12 +34,6 @@ class DroppedError(Exception):
     """Ends a request without an answer."""
 
 
-class Target(BaseModel):
-    """Where webhooks go."""
-
-    url: str
-
-
 def require(token: str) -> params.Depends:
     """Lets those in who know the token."""
     expected = f"Bearer {token}".encode()
@@ -53,10 +46,6 @@ def require(token: str) -> params.Depends:
     found = Depends(check)
     assert isinstance(found, params.Depends)
     return found
-
-
-async def health() -> dict[str, str]:
-    return {"status": "ok"}
 
 
 def answer_errors(app: FastAPI) -> None:

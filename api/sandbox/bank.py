@@ -13,8 +13,8 @@ from msgspec import Struct
 from api.sandbox.answering import AnswerError
 from api.sandbox.book import Book
 from api.sandbox.faults import Faults, Rule
-from api.sandbox.records import Fate, Instruction, Movement, Webhook
-from api.sandbox.sending import Sender
+from api.sandbox.records import Fate, Instruction, Movement
+from api.sandbox.sending import Outbox
 from domain.money import exponent_of
 from domain.refusals import Refusal
 
@@ -37,34 +37,26 @@ class Bank:
         self.clock = clock
         self.faults = Faults()
         self.due = asyncio.Event()
-        self.book = Book(config.data, self._post, clock)
-        self._sender: Sender | None = None
-        self._tasks = [asyncio.create_task(self._move_on())]
+        self._outbox = Outbox(config.webhook_secret)
+        self.book = Book(config.data, self._outbox.post, clock)
+        self._moving = asyncio.create_task(self._move_on())
         if config.webhook_url is not None:
             self.tell(config.webhook_url)
 
     def tell(self, webhook_url: str) -> None:
         """Send webhooks there from now on, with those that are left. Raises `TargetError`."""
-        self._sender = Sender(webhook_url, self.config.webhook_secret, self.book.delivered)
-        for task in self._tasks[1:]:
-            task.cancel()
-        self._tasks.append(asyncio.create_task(self._sender.run()))
+        self._outbox.aim(webhook_url, self.book.delivered)
         self.book.tells = True
         for webhook in self.book.waiting_webhooks():
-            self._sender.post(webhook)
+            self._outbox.post(webhook)
 
     async def close(self) -> None:
         """End all that goes on."""
-        for task in self._tasks:
-            task.cancel()
-        for task in self._tasks:
-            with suppress(asyncio.CancelledError):
-                await task
+        self._moving.cancel()
+        with suppress(asyncio.CancelledError):
+            await self._moving
+        await self._outbox.close()
         self.book.close()
-
-    def _post(self, webhook: Webhook) -> None:
-        if self._sender is not None:
-            self._sender.post(webhook)
 
     async def _move_on(self) -> None:
         """Take movements on when their time has come, until cancelled."""

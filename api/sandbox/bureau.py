@@ -6,7 +6,6 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -18,7 +17,7 @@ from api.sandbox.bureau_faults import REFUSE, Faults, Rule
 from api.sandbox.records import Webhook, written
 from api.sandbox.report_shapes import report_of
 from api.sandbox.scoring import Asked, Known, Scores, fixed, known_of
-from api.sandbox.sending import Sender
+from api.sandbox.sending import Outbox
 
 
 class BureauConfig(Struct, frozen=True):
@@ -60,27 +59,20 @@ class Bureau:
         self._clock = clock
         self._reports: dict[UUID, Made] = {}
         self._fixed = fixed(config.scores)
-        self._sender: Sender | None = None
-        self._sending: asyncio.Task[None] | None = None
+        self._outbox = Outbox(config.webhook_secret)
         self._due: set[asyncio.TimerHandle] = set()
         if config.webhook_url is not None:
             self.tell(config.webhook_url)
 
     def tell(self, webhook_url: str) -> None:
         """Send webhooks there from now on. Raises `TargetError`."""
-        self._sender = Sender(webhook_url, self.config.webhook_secret, lambda _: None)
-        if self._sending is not None:
-            self._sending.cancel()
-        self._sending = asyncio.create_task(self._sender.run())
+        self._outbox.aim(webhook_url, lambda _: None)
 
     async def close(self) -> None:
         """End all that goes on."""
         for due in self._due:
             due.cancel()
-        if self._sending is not None:
-            self._sending.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._sending
+        await self._outbox.close()
 
     def fix(self, scores: Scores) -> None:
         """Know this of these documents from now on, and nothing of those that were fixed before."""
@@ -126,7 +118,7 @@ class Bureau:
         self._due.add(due)
 
     def _post(self, made: Made) -> None:
-        if self._sender is None or not made.copies:
+        if not made.copies:
             return
         told = {
             "type": "report.ready",
@@ -136,4 +128,4 @@ class Bureau:
                 "application_id": made.asked.application_id,
             },
         }
-        self._sender.post(Webhook(f"msg_{uuid4().hex}", msgspec.json.encode(told), made.copies))
+        self._outbox.post(Webhook(f"msg_{uuid4().hex}", msgspec.json.encode(told), made.copies))

@@ -6,7 +6,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-from api.sandbox.rules import AFTER, BEFORE, AnyMatch, AnyRule, FaultError, Following, decode_rules
+from api.sandbox.rules import AnyMatch, AnyRule, Following, Known, decode_rules
 
 Operation = Literal["request", "look"]
 
@@ -43,19 +43,5 @@ Faults = Following[Rule]
 
 def read_rules(body: bytes) -> list[Rule]:
     """Raises `FaultError`."""
-    rules = decode_rules(body, Rule)
-    for rule in rules:
-        _check(rule)
-    return rules
-
-
-def _check(rule: Rule) -> None:
-    plain = BEFORE | AFTER | REPORT | ANSWER
-    if rule.name == REFUSE:
-        if not rule.reason:
-            raise FaultError(f"{REFUSE} needs a reason: {REFUSE}:no_file, for example")
-    elif rule.fault not in plain:
-        known = ", ".join(sorted(plain))
-        raise FaultError(f"there is no fault {rule.fault!r}; there are {known}, {REFUSE}:…")
-    if rule.fault not in BEFORE | ANSWER and rule.match.on != "request":
-        raise FaultError(f"{rule.fault} only goes with request")
+    known = Known("request", REPORT, frozenset({REFUSE}), "no_file", anywhere=ANSWER)
+    return decode_rules(body, Rule, known)

@@ -3,41 +3,30 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from uuid import UUID
 
 import msgspec
-from fastapi import FastAPI, Request, Response, params
+from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse
 
-from api.sandbox.answering import (
-    AnswerError,
-    Target,
-    answer_errors,
-    go_wrong,
-    go_wrong_after,
-    health,
-    require,
-)
+from api.sandbox.answering import AnswerError, go_wrong, go_wrong_after, require
 from api.sandbox.bureau import Bureau, BureauConfig, Made
 from api.sandbox.bureau_faults import Call, Rule, read_rules
+from api.sandbox.frame import asked_for, create_service, running
 from api.sandbox.report_shapes import garbled
 from api.sandbox.scoring import Asked, Scores
 
 
 def create_bureau(config: BureauConfig, clock: Callable[[], float] = time.time) -> FastAPI:
-    """The bureau as an application. Its server should offer `DROP`."""
-
-    @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        app.state.bureau = bureau = Bureau(config, clock)
-        yield
-        await bureau.close()
-
-    app = FastAPI(title="Sandbox credit bureau", lifespan=lifespan)
-    answer_errors(app)
-    _add_routes(app, require(config.token))
+    """The bureau as an application."""
+    guard = require(config.token)
+    app = create_service("Sandbox credit bureau", guard, lambda: Bureau(config, clock), read_rules)
+    guarded = [guard]
+    app.post("/v1/reports", dependencies=guarded)(_request)
+    app.get("/v1/reports/{report_id}", dependencies=guarded)(_look)
+    app.put("/scores", status_code=204, dependencies=guarded)(_fix)
+    app.get("/asked", dependencies=guarded)(_asked)
     return app
 
 
@@ -46,20 +35,8 @@ def read_scores(text: bytes) -> Scores:
     return msgspec.json.decode(text, type=Scores)
 
 
-def _add_routes(app: FastAPI, guard: params.Depends) -> None:
-    guarded = [guard]
-    app.get("/health")(health)
-    app.post("/v1/reports", dependencies=guarded)(_request)
-    app.get("/v1/reports/{report_id}", dependencies=guarded)(_look)
-    app.put("/scores", status_code=204, dependencies=guarded)(_fix)
-    app.put("/faults", dependencies=guarded)(_set_faults)
-    app.delete("/faults", status_code=204, dependencies=guarded)(_clear_faults)
-    app.put("/webhooks/target", status_code=204, dependencies=guarded)(_set_target)
-    app.get("/asked", dependencies=guarded)(_asked)
-
-
 def _bureau(request: Request) -> Bureau:
-    bureau = request.app.state.bureau
+    bureau = running(request)
     assert isinstance(bureau, Bureau)
     return bureau
 
@@ -67,12 +44,7 @@ def _bureau(request: Request) -> Bureau:
 async def _request(request: Request) -> Response:
     """A report: 200 with it, or 202 when it takes longer. The same `report_id` is the same report."""
     bureau = _bureau(request)
-    if not request.headers.get("idempotency-key"):
-        raise AnswerError(400, "invalid_request", "send an Idempotency-Key")
-    try:
-        asked = msgspec.json.decode(await request.body(), type=Asked)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise AnswerError(400, "invalid_request", str(error)) from error
+    asked = await asked_for(request, Asked)
     bureau.asked[asked.report_id] += 1
     rules = bureau.faults.of(Call("request", asked.country, asked.document_number))
     await go_wrong(rules)
@@ -111,22 +83,6 @@ async def _fix(request: Request) -> None:
     except ValueError as error:
         raise AnswerError(422, "invalid_request", str(error)) from error
     _bureau(request).fix(scores)
-
-
-async def _set_faults(request: Request) -> Response:
-    """Go wrong by these rules from now on, and by no others; they are forgotten when the bureau ends."""
-    rules = read_rules(await request.body())
-    _bureau(request).faults.set(rules)
-    return JSONResponse(msgspec.to_builtins(rules))
-
-
-async def _clear_faults(request: Request) -> None:
-    _bureau(request).faults.set([])
-
-
-async def _set_target(request: Request, target: Target) -> None:
-    """Send webhooks there from now on."""
-    _bureau(request).tell(target.url)
 
 
 async def _asked(request: Request) -> Response:

@@ -6,7 +6,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-from api.sandbox.rules import AFTER, BEFORE, AnyMatch, AnyRule, FaultError, Following, decode_rules
+from api.sandbox.rules import AnyMatch, AnyRule, Following, Known, decode_rules
 
 Operation = Literal["instruct", "status", "cancel", "balance"]
 
@@ -43,19 +43,4 @@ Faults = Following[Rule]
 
 def read_rules(body: bytes) -> list[Rule]:
     """Raises `FaultError`."""
-    rules = decode_rules(body, Rule)
-    for rule in rules:
-        _check(rule)
-    return rules
-
-
-def _check(rule: Rule) -> None:
-    plain = BEFORE | AFTER | MOVEMENT
-    if rule.name in WITH_REASON:
-        if not rule.reason:
-            raise FaultError(f"{rule.name} needs a reason: {rule.name}:account_closed, for example")
-    elif rule.fault not in plain:
-        known = ", ".join(sorted(plain)) + ", " + ", ".join(f"{n}:…" for n in sorted(WITH_REASON))
-        raise FaultError(f"there is no fault {rule.fault!r}; there are {known}")
-    if rule.fault not in BEFORE and rule.match.on != "instruct":
-        raise FaultError(f"{rule.fault} only goes with instruct")
+    return decode_rules(body, Rule, Known("instruct", MOVEMENT, WITH_REASON, "account_closed"))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Generic, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 import msgspec
 from msgspec import Struct
@@ -23,6 +23,7 @@ class FaultError(Exception):
 class AnyMatch(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Which calls: all that are given must fit. `nth` counts those that do, from 1."""
 
+    on: str
     nth: int | None = None
 
 
@@ -30,7 +31,7 @@ class AnyRule(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """`times`: how often it happens at most. A service's own have a `match` with fields of its calls."""
 
     fault: str
-    match: AnyMatch = AnyMatch()
+    match: AnyMatch
     times: int | None = None
     value: float | None = None
 
@@ -41,6 +42,18 @@ class AnyRule(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     @property
     def reason(self) -> str:
         return self.fault.partition(":")[2]
+
+
+class Known(NamedTuple):
+    """The faults of a service's own. They go with the calls that are `on` this operation, but for those
+    that go `anywhere`."""
+
+    on: str
+    plain: frozenset[str]
+    with_reason: frozenset[str]
+    """Written `reject:account_closed`, where `account_closed` is a `reason`."""
+    reason: str
+    anywhere: frozenset[str] = frozenset()
 
 
 R = TypeVar("R", bound=AnyRule)
@@ -84,9 +97,25 @@ class Following(Generic[R]):
         return [counted.rule for counted in self._counted if counted.happens(call)]
 
 
-def decode_rules(body: bytes, kind: type[R]) -> list[R]:
+def decode_rules(body: bytes, kind: type[R], known: Known) -> list[R]:
     """Raises `FaultError`."""
     try:
-        return msgspec.json.decode(body, type=list[kind])  # type: ignore[valid-type]
+        rules: list[R] = msgspec.json.decode(body, type=list[kind])  # type: ignore[valid-type]
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise FaultError(str(error)) from error
+    for rule in rules:
+        _check(rule, known)
+    return rules
+
+
+def _check(rule: AnyRule, known: Known) -> None:
+    plain = BEFORE | AFTER | known.plain | known.anywhere
+    if rule.name in known.with_reason:
+        if not rule.reason:
+            example = f"{rule.name}:{known.reason}"
+            raise FaultError(f"{rule.name} needs a reason: {example}, for example")
+    elif rule.fault not in plain:
+        every = (*sorted(plain), *(f"{name}:…" for name in sorted(known.with_reason)))
+        raise FaultError(f"there is no fault {rule.fault!r}; there are {', '.join(every)}")
+    if rule.fault not in BEFORE | known.anywhere and rule.match.on != known.on:
+        raise FaultError(f"{rule.fault} only goes with {known.on}")

@@ -72,6 +72,34 @@ class Sender:
         return True
 
 
+class Outbox:
+    """A service's webhooks, signed with `secret`: from the first `aim` on they are sent."""
+
+    def __init__(self, secret: str) -> None:
+        self._secret = secret
+        self._sender: Sender | None = None
+        self._sending: asyncio.Task[None] | None = None
+
+    def aim(self, url: str, delivered: Callable[[str], None]) -> None:
+        """Send them there from now on; `delivered` hears what a `Sender`'s does. Raises `TargetError`."""
+        self._sender = Sender(url, self._secret, delivered)
+        if self._sending is not None:
+            self._sending.cancel()
+        self._sending = asyncio.create_task(self._sender.run())
+
+    def post(self, webhook: Webhook) -> None:
+        """Send it soon, if it is known where to."""
+        if self._sender is not None:
+            self._sender.post(webhook)
+
+    async def close(self) -> None:
+        """Send no more."""
+        if self._sending is not None:
+            self._sending.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._sending
+
+
 class _Target:
     def __init__(self, url: str) -> None:
         parts = urlsplit(url)

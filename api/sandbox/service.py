@@ -3,62 +3,38 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from datetime import UTC, date, datetime
 from typing import Annotated, Literal
 from uuid import UUID
 
-import msgspec
-from fastapi import FastAPI, Query, Request, Response, params
+from fastapi import FastAPI, Query, Request, Response
 from fastapi.responses import JSONResponse
 
-from api.sandbox.answering import (
-    AnswerError,
-    Target,
-    answer_errors,
-    go_wrong,
-    go_wrong_after,
-    health,
-    require,
-)
+from api.sandbox.answering import AnswerError, go_wrong, go_wrong_after, require
 from api.sandbox.bank import Bank, BankConfig
 from api.sandbox.faults import Call, read_rules
+from api.sandbox.frame import asked_for, create_service, running
 from api.sandbox.records import Instruction, Movement, told
 from api.sandbox.statements import camt053, mt940, statements
 
 
 def create_bank(config: BankConfig, clock: Callable[[], float] = time.time) -> FastAPI:
-    """The bank as an application. Its server should offer `DROP`."""
-
-    @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        app.state.bank = bank = Bank(config, clock)
-        yield
-        await bank.close()
-
-    app = FastAPI(title="Sandbox bank", lifespan=lifespan)
-    answer_errors(app)
-    _add_routes(app, require(config.token))
-    return app
-
-
-def _add_routes(app: FastAPI, guard: params.Depends) -> None:
+    """The bank as an application."""
+    guard = require(config.token)
+    app = create_service("Sandbox bank", guard, lambda: Bank(config, clock), read_rules)
     guarded = [guard]
-    app.get("/health")(health)
     app.post("/v1/movements", status_code=202, dependencies=guarded)(_instruct)
     app.get("/v1/movements/{movement_id}", dependencies=guarded)(_status)
     app.post("/v1/movements/{movement_id}/cancel", dependencies=guarded)(_cancel)
     app.get("/v1/accounts/{account:path}/balance", dependencies=guarded)(_balance)
     app.get("/v1/statement", dependencies=guarded)(_statement)
-    app.put("/faults", dependencies=guarded)(_set_faults)
-    app.delete("/faults", status_code=204, dependencies=guarded)(_clear_faults)
-    app.put("/webhooks/target", status_code=204, dependencies=guarded)(_set_target)
     app.get("/accepted", dependencies=guarded)(_accepted)
+    return app
 
 
 def _bank(request: Request) -> Bank:
-    bank = request.app.state.bank
+    bank = running(request)
     assert isinstance(bank, Bank)
     return bank
 
@@ -66,16 +42,10 @@ def _bank(request: Request) -> Bank:
 async def _instruct(request: Request) -> Response:
     """Take on a movement: 202, or 200 for one that was taken on before by the same Idempotency-Key."""
     bank = _bank(request)
-    key = request.headers.get("idempotency-key", "")
-    if not key:
-        raise AnswerError(400, "invalid_request", "send an Idempotency-Key")
-    try:
-        asked = msgspec.json.decode(await request.body(), type=Instruction)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise AnswerError(400, "invalid_request", str(error)) from error
+    asked = await asked_for(request, Instruction)
     rules = bank.faults.of(Call("instruct", asked.kind, asked.account, asked.amount))
     await go_wrong(rules)
-    status, movement = bank.instruct(key, asked, rules)
+    status, movement = bank.instruct(request.headers["idempotency-key"], asked, rules)
     await go_wrong_after(request, rules)
     return JSONResponse(told(movement), status)
 
@@ -137,22 +107,6 @@ async def _statement(
     if format == "mt940":
         return Response(mt940(found), media_type="text/plain; charset=utf-8")
     return Response(camt053(found, made_at), media_type="application/xml")
-
-
-async def _set_faults(request: Request) -> Response:
-    """Go wrong by these rules from now on, and by no others; they are forgotten when the bank ends."""
-    rules = read_rules(await request.body())
-    _bank(request).faults.set(rules)
-    return JSONResponse(msgspec.to_builtins(rules))
-
-
-async def _clear_faults(request: Request) -> None:
-    _bank(request).faults.set([])
-
-
-async def _set_target(request: Request, target: Target) -> None:
-    """Send webhooks there from now on."""
-    _bank(request).tell(target.url)
 
 
 async def _accepted(request: Request) -> Response:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Annotated, Literal, Protocol, TypeVar
+from typing import Annotated, Literal, Protocol
 from urllib.parse import quote
 from uuid import UUID
 
@@ -13,11 +13,9 @@ import msgspec
 from msgspec import Meta, Struct
 from msgspec.structs import force_setattr
 
-from application.outbound.breaker import Breaker
-from application.outbound.client import Answer, Client, TimeLimits, Tries
+from application.outbound.client import Answer
 from application.outbound.errors import UNKNOWN_CODE, BadResponseError, NeedsPersonError, is_code
-
-T = TypeVar("T")
+from application.outbound.service import HttpService
 
 Direction = Literal["in", "out"]
 """As seen from here: `in` is collected from the outside account, `out` is paid to it."""
@@ -174,31 +172,10 @@ def _answer(told: _Told) -> BankAnswer:
     )
 
 
-class HttpBank:
+class HttpBank(HttpService):
     """A bank with an HTTP interface like that of `daybook sandbox bank`."""
 
-    def __init__(self, client: Client) -> None:
-        self._client = client
-
-    @classmethod
-    def at(
-        cls,
-        url: str,
-        token: str,
-        breaker: Breaker,
-        *,
-        limits: TimeLimits | None = None,
-        tries: Tries | None = None,
-    ) -> HttpBank:
-        """A bank with a client of its own, known by a bearer token."""
-        headers = {"authorization": f"Bearer {token}"}
-        return cls(
-            Client("bank", url, breaker=breaker, headers=headers, limits=limits, tries=tries)
-        )
-
-    def close(self) -> None:
-        """Let go of the connections."""
-        self._client.close()
+    name = "bank"
 
     def instruct(
         self,
@@ -280,18 +257,3 @@ class HttpBank:
         if told.movement_id != movement_id:
             raise self._senseless(answer, "it is about another movement")
         return _answer(told)
-
-    def _decoded(self, answer: Answer, shape: type[T]) -> T:
-        try:
-            return msgspec.json.decode(answer.body, type=shape)
-        except (msgspec.MsgspecError, UnicodeDecodeError):  # which may repeat some of the answer
-            raise self._senseless(answer, "it is not as was agreed") from None
-
-    def _senseless(self, answer: Answer, problem: str) -> BadResponseError:
-        return BadResponseError(
-            self._client.service,
-            answer.status,
-            problem=problem,
-            transient=True,
-            outcome_unknown=True,
-        )

@@ -73,6 +73,12 @@ class Breaker:
             return Permit(self, trial)
         raise CircuitOpenError(self.service, memory.wait_s(self._figures, now))
 
+    def check(self) -> None:
+        """Raises `CircuitOpenError` while `ask` would, by what this process last saw."""
+        memory, now = self._memory, self._clock()
+        if memory.state == "open" and 0 <= now - memory.opened_at < self._figures.open_s:
+            raise CircuitOpenError(self.service, memory.wait_s(self._figures, now))
+
     def note(self, trial: str, *, works: bool | None, error: str = "") -> None:
         """What came of a call; see `Permit`."""
         if not trial and (works is not False):

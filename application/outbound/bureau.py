@@ -5,13 +5,12 @@ from __future__ import annotations
 from typing import Literal, Protocol
 from uuid import UUID
 
-import msgspec
 from msgspec import Struct
 from msgspec.structs import force_setattr
 
-from application.outbound.breaker import Breaker
-from application.outbound.client import Answer, Client, TimeLimits, Tries
+from application.outbound.client import Answer
 from application.outbound.errors import BadResponseError, is_code
+from application.outbound.service import HttpService
 from domain.money import format_amount
 
 SERVICE = "bureau"
@@ -65,6 +64,10 @@ class BureauAnswer(Struct, frozen=True):
 class Bureau(Protocol):
     """Knows how people pay what they owe. Each raises `OutboundError`."""
 
+    def check(self) -> None:
+        """Raises `CircuitOpenError` while it is known not to be asked."""
+        ...
+
     def request(self, inquiry: Inquiry) -> BureauAnswer:
         """Ask for a report; asked again with the same id, it is the same report."""
         ...
@@ -81,31 +84,13 @@ class _Told(Struct):
     reason: str | None = None
 
 
-class HttpBureau:
+class HttpBureau(HttpService):
     """A bureau with an HTTP interface like that of `daybook sandbox bureau`."""
 
-    def __init__(self, client: Client) -> None:
-        self._client = client
+    name = SERVICE
 
-    @classmethod
-    def at(
-        cls,
-        url: str,
-        token: str,
-        breaker: Breaker,
-        *,
-        limits: TimeLimits | None = None,
-        tries: Tries | None = None,
-    ) -> HttpBureau:
-        """A bureau with a client of its own, known by a bearer token."""
-        headers = {"authorization": f"Bearer {token}"}
-        return cls(
-            Client(SERVICE, url, breaker=breaker, headers=headers, limits=limits, tries=tries)
-        )
-
-    def close(self) -> None:
-        """Let go of the connections."""
-        self._client.close()
+    def check(self) -> None:
+        self._client.check()
 
     def request(self, inquiry: Inquiry) -> BureauAnswer:
         asked = {
@@ -137,22 +122,10 @@ class HttpBureau:
         return self._read(answer, report_id)
 
     def _read(self, answer: Answer, report_id: UUID) -> BureauAnswer:
-        try:
-            told = msgspec.json.decode(answer.body, type=_Told)
-        except (msgspec.MsgspecError, UnicodeDecodeError):  # which may repeat some of the answer
-            raise self._senseless(answer, "it is not as was agreed") from None
+        told = self._decoded(answer, _Told)
         if told.report_id != report_id:
             raise self._senseless(answer, "it is about another report")
         if told.status == "ready" and told.report is None:
             raise self._senseless(answer, "it is ready, and not there")
         raw = told.report if told.status == "ready" else None
         return BureauAnswer(report_id, told.status, raw or {}, told.reason or "")
-
-    def _senseless(self, answer: Answer, problem: str) -> BadResponseError:
-        return BadResponseError(
-            self._client.service,
-            answer.status,
-            problem=problem,
-            transient=True,
-            outcome_unknown=True,
-        )

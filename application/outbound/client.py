@@ -125,6 +125,10 @@ class Client:
                 return self._once(request)
         raise AssertionError("the last attempt answers or raises")
 
+    def check(self) -> None:
+        """Raises `CircuitOpenError` while a call is known not to be made, before anything is made ready."""
+        self._breaker.check()
+
     def close(self) -> None:
         """Let go of the connections."""
         self._http.close()

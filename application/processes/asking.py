@@ -6,7 +6,8 @@ from datetime import timedelta
 from uuid import UUID, uuid5
 
 from application.jobs.jobs import NewJob
-from application.processes.definitions import job_id
+from application.ledger.outcomes import Command
+from application.processes.definitions import Reaction, job_id
 from application.processes.reading import correlation_of
 from domain import movements
 from domain.events import Recorded
@@ -61,6 +62,17 @@ def look_id(movement_id: UUID) -> UUID:
 def look_after_all(process: str, event: Recorded) -> NewJob:
     """Has a bank asked what became of a movement that an operator has written off."""
     return _job(process, event, LOOK, {"movement_id": str(event.stream_id)}, priority=8)
+
+
+def heard(event: Recorded, command: Command) -> Reaction:
+    """A bank's answer is there: nobody waits for it or looks for it any longer."""
+    looks = () if isinstance(event.data, movements.Unresolved) else (look_id(event.stream_id),)
+    return Reaction(command, needless=looks, deadlines={str(event.stream_id): None})
+
+
+def overdue(key: UUID, name: str) -> Reaction:
+    """A bank has taken too long. The deadline is called by its movement."""
+    return Reaction(movements.MarkOverdue(UUID(name)))
 
 
 def _job(

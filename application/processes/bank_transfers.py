@@ -11,9 +11,10 @@ from application.processes.asking import (
     PATIENCE,
     TOPICS,
     call_off,
+    heard,
     instruct,
     look_after_all,
-    look_id,
+    overdue,
 )
 from application.processes.definitions import Process, Reaction
 from domain import movements
@@ -32,7 +33,6 @@ from domain.bank_transfers import (
     ReturnedEvent,
 )
 from domain.events import Recorded
-from domain.movements import MarkOverdue
 
 NAME = "bank_transfers"
 
@@ -62,17 +62,17 @@ def react(event: Recorded, patience: timedelta) -> Reaction | None:
         case movements.Overdue():
             return Reaction(jobs=(call_off(NAME, event),))
         case movements.Settled(flow_id=id_):
-            return _heard(event, BookBankTransfer(id_))
+            return heard(event, BookBankTransfer(id_))
         case movements.Failed(flow_id=id_, reason=reason):
-            return _heard(event, FailBankTransfer(id_, reason))
+            return heard(event, FailBankTransfer(id_, reason))
         case movements.Cancelled(flow_id=id_, reason=reason, written_off=written_off):
             # Nobody knows for sure: what the bank says after all is booked.
             looks = (look_after_all(NAME, event),) if written_off else ()
-            return replace(_heard(event, FailBankTransfer(id_, reason)), jobs=looks)
+            return replace(heard(event, FailBankTransfer(id_, reason)), jobs=looks)
         case movements.Returned(flow_id=id_, reason=reason):
-            return _heard(event, ReturnBankTransfer(id_, reason))
+            return heard(event, ReturnBankTransfer(id_, reason))
         case movements.Unresolved(flow_id=id_, reason=reason):
-            return _heard(event, DoubtBankTransfer(id_, reason))
+            return heard(event, DoubtBankTransfer(id_, reason))
         case Completed():
             return Reaction(status="completed")
         case FailedEvent() | ReturnedEvent():
@@ -82,20 +82,6 @@ def react(event: Recorded, patience: timedelta) -> Reaction | None:
     return None
 
 
-def _heard(
-    event: Recorded,
-    command: BookBankTransfer | FailBankTransfer | ReturnBankTransfer | DoubtBankTransfer,
-) -> Reaction:
-    """The bank's answer is there: nobody waits for it or looks for it any longer."""
-    looks = () if isinstance(event.data, movements.Unresolved) else (look_id(event.stream_id),)
-    return Reaction(command, needless=looks, deadlines={str(event.stream_id): None})
-
-
-def on_deadline(key: UUID, name: str) -> Reaction:
-    """It has taken too long. Its deadline is called by its movement."""
-    return Reaction(MarkOverdue(UUID(name)))
-
-
 def process(patience: timedelta = PATIENCE) -> Process:
     """The process, with as much patience as the bank gets."""
     return Process(
@@ -103,7 +89,7 @@ def process(patience: timedelta = PATIENCE) -> Process:
         _OWN | TOPICS,
         key_of,
         lambda event: react(event, patience),
-        on_deadline,
+        overdue,
         RetryBankTransfer,
         CompensateBankTransfer,
     )

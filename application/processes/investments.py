@@ -11,9 +11,10 @@ from application.processes.asking import (
     PATIENCE,
     TOPICS,
     call_off,
+    heard,
     instruct,
     look_after_all,
-    look_id,
+    overdue,
 )
 from application.processes.definitions import Process, Reaction
 from domain import movements
@@ -33,7 +34,6 @@ from domain.investments import (
     RetryInvestment,
     ReturnLeg,
 )
-from domain.movements import MarkOverdue
 
 NAME = "investments"
 
@@ -66,17 +66,17 @@ def react(event: Recorded, patience: timedelta) -> Reaction | None:
         case movements.Overdue():
             return Reaction(jobs=(call_off(NAME, event),))
         case movements.Settled(flow_id=id_, kind=leg):
-            return _heard(event, BookLeg(id_, leg))
+            return heard(event, BookLeg(id_, leg))
         case movements.Failed(flow_id=id_, kind=leg, reason=reason):
-            return _heard(event, FailLeg(id_, leg, reason))
+            return heard(event, FailLeg(id_, leg, reason))
         case movements.Cancelled(flow_id=id_, kind=leg, reason=reason, written_off=written_off):
             # Nobody knows for sure: what the bank says after all is booked.
             looks = (look_after_all(NAME, event),) if written_off else ()
-            return replace(_heard(event, FailLeg(id_, leg, reason)), jobs=looks)
+            return replace(heard(event, FailLeg(id_, leg, reason)), jobs=looks)
         case movements.Returned(flow_id=id_, kind=leg, reason=reason):
-            return _heard(event, ReturnLeg(id_, leg, reason))
+            return heard(event, ReturnLeg(id_, leg, reason))
         case movements.Unresolved(flow_id=id_, kind=leg, reason=reason):
-            return _heard(event, DoubtLeg(id_, leg, reason))
+            return heard(event, DoubtLeg(id_, leg, reason))
         case Completed():
             return Reaction(status="completed")
         case FailedEvent():
@@ -86,17 +86,6 @@ def react(event: Recorded, patience: timedelta) -> Reaction | None:
     return None
 
 
-def _heard(event: Recorded, command: BookLeg | FailLeg | ReturnLeg | DoubtLeg) -> Reaction:
-    """The bank's answer is there: nobody waits for it or looks for it any longer."""
-    looks = () if isinstance(event.data, movements.Unresolved) else (look_id(event.stream_id),)
-    return Reaction(command, needless=looks, deadlines={str(event.stream_id): None})
-
-
-def on_deadline(key: UUID, name: str) -> Reaction:
-    """A leg has taken too long. Its deadline is called by its movement."""
-    return Reaction(MarkOverdue(UUID(name)))
-
-
 def process(patience: timedelta = PATIENCE) -> Process:
     """The process, with as much patience as banks get."""
     return Process(
@@ -104,7 +93,7 @@ def process(patience: timedelta = PATIENCE) -> Process:
         _OWN | TOPICS,
         key_of,
         lambda event: react(event, patience),
-        on_deadline,
+        overdue,
         RetryInvestment,
         CompensateInvestment,
     )

@@ -7,6 +7,7 @@ and an accepted offer to money in the applicant's account.
 
 from __future__ import annotations
 
+from domain.credit_applications.assessing import is_wanted
 from domain.credit_applications.commands import (
     AcceptOffer,
     ChangeApplication,
@@ -21,6 +22,7 @@ from domain.credit_applications.commands import (
     MakeOffer,
     MoveApplication,
     NoteApplicationDisclosure,
+    NoteOpening,
     RecordReport,
     ReleaseApplication,
     ReviewApplication,
@@ -33,17 +35,12 @@ from domain.credit_applications.decisions import (
     is_same_submission,
     needs,
 )
-from domain.credit_applications.offers import loan_id_of
-from domain.credit_applications.state import (
+from domain.credit_applications.events import (
     EVENTS,
-    OFFER_STATUSES,
-    OPEN,
-    STATUSES,
     Accepted,
     Assessed,
     Changed,
     Claimed,
-    CreditApplication,
     Decided,
     Declined,
     Disbursed,
@@ -54,6 +51,7 @@ from domain.credit_applications.state import (
     Moved,
     Offered,
     OfferExpired,
+    OpenedForBureau,
     Referred,
     Released,
     ReportReceived,
@@ -62,6 +60,14 @@ from domain.credit_applications.state import (
     Reviewed,
     Submitted,
     Withdrawn,
+)
+from domain.credit_applications.offers import loan_id_of
+from domain.credit_applications.officers import amount_of
+from domain.credit_applications.state import (
+    OFFER_STATUSES,
+    OPEN,
+    STATUSES,
+    CreditApplication,
     evolve,
 )
 
@@ -96,8 +102,10 @@ __all__ = [
     "MoveApplication",
     "Moved",
     "NoteApplicationDisclosure",
+    "NoteOpening",
     "OfferExpired",
     "Offered",
+    "OpenedForBureau",
     "RecordReport",
     "Referred",
     "ReleaseApplication",
@@ -111,10 +119,12 @@ __all__ = [
     "Submitted",
     "WithdrawApplication",
     "Withdrawn",
+    "amount_of",
     "application_at",
     "decide",
     "evolve",
     "is_same_submission",
+    "is_wanted",
     "loan_id_of",
     "needs",
 ]

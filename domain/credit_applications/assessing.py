@@ -8,15 +8,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from uuid import UUID
 
-from domain.credit_applications.commands import DecideApplication, GiveReportUp, RecordReport
-from domain.credit_applications.state import (
-    OPEN,
+from domain.credit_applications.commands import (
+    DecideApplication,
+    GiveReportUp,
+    NoteOpening,
+    RecordReport,
+)
+from domain.credit_applications.events import (
     Assessed,
-    CreditApplication,
     Decided,
+    OpenedForBureau,
     Referred,
     ReportUnavailable,
 )
+from domain.credit_applications.state import OPEN, CreditApplication
 from domain.credit_applications.work import Work, nothing_new
 
 STATUS_OF: Mapping[str, str] = {
@@ -36,12 +41,24 @@ BY_PARTNER = "A partner has asked for a review"
 """Why an officer decides, whatever a table says."""
 
 
+def is_wanted(there: CreditApplication, report_id: UUID) -> bool:
+    """Whether a report is the one that was asked for last, and not there yet. Also when it was given up: an
+    officer decides better with a report that comes late."""
+    is_there = there.report is not None and there.report.report_id == report_id
+    return there.status in OPEN and there.report_id == report_id and not is_there
+
+
+def note_opening(work: Work, command: NoteOpening) -> None:
+    """Refuses `nothing_new` when the report is not wanted any more: then nothing may be opened for it."""
+    if not is_wanted(work.application, command.report_id):
+        nothing_new()
+    work.add(OpenedForBureau(command.report_id, command.bureau, command.fields))
+
+
 def record(work: Work, command: RecordReport) -> None:
     """Refuses `nothing_new` of a report that is there, or that was not asked for last."""
-    there, received = work.application, command.received
-    if received.report_id != there.report_id or there.status not in OPEN:
-        nothing_new()
-    if there.report is not None and there.report.report_id == received.report_id:
+    received = command.received
+    if not is_wanted(work.application, received.report_id):
         nothing_new()
     work.add(received)
     if not work.is_claimed:  # one that comes late is for the officer who looks at it

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from msgspec import Struct
 
-from domain.credit_applications.state import Changed, ReportReceived, Submitted
+from domain.credit_applications.events import Changed, ReportReceived, Submitted
 from domain.ownership import Owner
 from domain.versions import Expected
 
@@ -94,7 +94,7 @@ class ReleaseApplication(Struct, frozen=True):
 
 class ReviewApplication(Struct, frozen=True):
     """An officer decides: `decision` is approve or reject. `amount`: less than what is asked for, in
-    minor units."""
+    minor units. Where it takes two, `second_id` agrees to what was approved with report number `round`."""
 
     application_id: UUID
     officer_id: UUID
@@ -102,6 +102,8 @@ class ReviewApplication(Struct, frozen=True):
     reason: str = ""
     amount: int | None = None
     expected: Expected = None
+    round: int | None = None
+    second_id: UUID | None = None
 
 
 class MoveApplication(Struct, frozen=True):
@@ -158,6 +160,15 @@ class NoteApplicationDisclosure(Struct, frozen=True):
     reason: str = ""
 
 
+class NoteOpening(Struct, frozen=True):
+    """What is sealed is about to be opened, to ask the bureau for a report."""
+
+    application_id: UUID
+    report_id: UUID
+    bureau: str
+    fields: tuple[str, ...]
+
+
 class EraseApplicant(Struct, frozen=True):
     """The key of what is sealed is about to be destroyed, of an application that is no user's."""
 
@@ -181,5 +192,6 @@ Command = (
     | ExpireOffer
     | DisburseLoan
     | NoteApplicationDisclosure
+    | NoteOpening
     | EraseApplicant
 )

@@ -30,17 +30,15 @@ from domain.credit_applications.commands import (
     MakeOffer,
     MoveApplication,
     NoteApplicationDisclosure,
+    NoteOpening,
     RecordReport,
     ReleaseApplication,
     ReviewApplication,
     SubmitApplication,
     WithdrawApplication,
 )
-from domain.credit_applications.state import (
-    FINAL,
-    OPEN,
+from domain.credit_applications.events import (
     Changed,
-    CreditApplication,
     Disclosed,
     DocumentsChecked,
     ErasedEvent,
@@ -51,6 +49,7 @@ from domain.credit_applications.state import (
     Submitted,
     Withdrawn,
 )
+from domain.credit_applications.state import FINAL, OPEN, CreditApplication
 from domain.credit_applications.work import Transitions, Work, nothing_new
 from domain.loans.schedule import check_terms
 from domain.refusals import Refusal
@@ -122,6 +121,8 @@ def decide(command: Command, lookup: Lookup, now: datetime, transitions: Transit
             offers.disburse(work)
         case NoteApplicationDisclosure():
             work.add(Disclosed(command.to, command.fields, command.reason))
+        case NoteOpening():
+            assessing.note_opening(work, command)
         case EraseApplicant():
             _erase(work)
     return work.decided

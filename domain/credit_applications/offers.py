@@ -9,15 +9,15 @@ from uuid import UUID, uuid5
 from domain import accounts, loans
 from domain.accounts import Account
 from domain.credit_applications.commands import AcceptOffer, DeclineOffer
-from domain.credit_applications.state import (
+from domain.credit_applications.events import (
     Accepted,
-    CreditApplication,
     Declined,
     Disbursed,
     DisbursementFailed,
     Offered,
     OfferExpired,
 )
+from domain.credit_applications.state import CreditApplication
 from domain.credit_applications.work import Work, nothing_new, owner_of
 from domain.house import check_is_free, is_house
 from domain.ownership import Owner, is_within_reach
@@ -66,7 +66,7 @@ def make(work: Work) -> None:
 
 
 def accept(work: Work, command: AcceptOffer) -> None:
-    """Refuses `no_open_offer`, `offer_expired`, `account_required`, `own_application` to the officer who has
+    """Refuses `no_open_offer`, `offer_expired`, `account_required`, `own_application` to an officer who has
     approved it, as `check_account`, and what the account refuses to take."""
     there = work.application
     account_id = command.account_id or there.account_id
@@ -78,8 +78,8 @@ def accept(work: Work, command: AcceptOffer) -> None:
     if account_id is None:
         raise Refusal("account_required", application_id=there.id)
     check_account(work.lookup, account_id, there.asked.currency, there.owner_id)
-    officer_id = there.officer_id
-    if officer_id is not None and officer_id in (command.by, owner_of(work.lookup, account_id)):
+    approved_by = {there.officer_id, there.second_id} - {None}
+    if approved_by & {command.by, owner_of(work.lookup, account_id)}:
         raise Refusal("own_application", application_id=there.id)
     account = _account(work.lookup, account_id)
     assert account is not None, "checked just now"

@@ -9,7 +9,8 @@ from domain.credit_applications.commands import (
     ReleaseApplication,
     ReviewApplication,
 )
-from domain.credit_applications.state import Claimed, CreditApplication, Released, Reviewed
+from domain.credit_applications.events import Claimed, Released, Reviewed
+from domain.credit_applications.state import CreditApplication
 from domain.credit_applications.work import Work, nothing_new, owner_of
 from domain.refusals import Refusal
 
@@ -33,18 +34,20 @@ def release(work: Work, command: ReleaseApplication) -> None:
 
 def review(work: Work, command: ReviewApplication) -> None:
     """Approve or reject. Refuses `own_application`, `claimed_by_another`, `invalid_transition`,
-    `not_in_review`, `reason_required` of a rejection, and of an approval `negative_amount` and
-    `amount_exceeds_request`."""
+    `not_in_review`, `application_changed`, `reason_required` of a rejection, and of an approval
+    `negative_amount` and `amount_exceeds_request`."""
     there = work.application
-    _check_may(work, command.officer_id)
+    _check_may(work, command.officer_id, command.second_id)
     work.check_may_move("rejected" if command.decision == "reject" else "approved")
     _check_in_review(there)
+    if command.round not in (None, there.round):
+        raise Refusal("application_changed", application_id=there.id)
     if command.decision == "reject":
         if not command.reason:
             raise Refusal("reason_required", application_id=there.id)
         work.add(Reviewed("rejected", command.officer_id, command.reason))
     else:
-        amount = command.amount if command.amount is not None else _amount(there)
+        amount = command.amount if command.amount is not None else amount_of(there)
         if amount <= 0:
             raise Refusal("negative_amount")
         if amount > there.asked.amount_requested:
@@ -54,7 +57,9 @@ def review(work: Work, command: ReviewApplication) -> None:
                 requested_minor=there.asked.amount_requested,
                 amount_minor=amount,
             )
-        work.add(Reviewed("approved", command.officer_id, command.reason, amount))
+        work.add(
+            Reviewed("approved", command.officer_id, command.reason, amount, command.second_id)
+        )
     work.close()
 
 
@@ -70,17 +75,20 @@ def _check_in_review(there: CreditApplication) -> None:
         )
 
 
-def _amount(there: CreditApplication) -> int:
+def amount_of(there: CreditApplication) -> int:
+    """What an officer approves who does not say how much, in minor units."""
     asked = there.asked.amount_requested
     return asked if there.approved_amount is None else min(asked, there.approved_amount)
 
 
-def _check_may(work: Work, officer_id: UUID) -> None:
+def _check_may(work: Work, officer_id: UUID, second_id: UUID | None = None) -> None:
     there = work.application
     authors = (there.submitted.submitted_by, *there.changed_by)
-    if officer_id == there.owner_id or str(officer_id) in authors:
-        raise Refusal("own_application", application_id=there.id)
-    if owner_of(work.lookup, there.account_id) == officer_id:  # the money would be his
-        raise Refusal("own_application", application_id=there.id)
-    if there.officer_id != officer_id:
+    deciding = [id_ for id_ in (officer_id, second_id) if id_ is not None]
+    for id_ in deciding:
+        if id_ == there.owner_id or str(id_) in authors:
+            raise Refusal("own_application", application_id=there.id)
+        if owner_of(work.lookup, there.account_id) == id_:  # the money would be his
+            raise Refusal("own_application", application_id=there.id)
+    if there.officer_id not in deciding:
         work.check_is_free()

@@ -8,190 +8,32 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 import msgspec
-from msgspec import Struct
-from msgspec.structs import fields
 from psycopg import AsyncConnection
 from psycopg.rows import args_row
 
 from domain.credit_applications import Submitted
-from domain.sealed import ERASED
+from projections.applications.shown import (
+    FACTS,
+    SELECT,
+    STEPS,
+    WHOLE,
+    Application,
+    ApplicationRow,
+    FactsRow,
+    StepRow,
+)
 from projections.paging import Page, fetch_page, run_page
 
 Row = TypeVar("Row")
 
-_PERSONAL = frozenset({"full_name", "document_hint"})
-
 _POSITION_BEFORE = "(SELECT position_at(%s::timestamptz - interval '1 microsecond'))"
-
-
-class ApplicationRow(Struct, frozen=True):
-    """A credit application. Amounts are minor units of `currency`, the rate is of a year in basis points.
-
-    `full_name` is sealed for `person_id`, and `[erased]` like the document's hint once nobody can open it.
-    The score, the debt and the bank are those of the report that was asked for last. `reasons` are those
-    of its status, whoever gave them. `review_since` says since when it waits for an officer, and
-    `review_position` where in the queue. An `officer_id` without `claimed_until` has reviewed it.
-    """
-
-    id: UUID
-    country: str
-    status: str
-    owner_id: UUID | None
-    submitted_by: str
-    person_id: UUID | None
-    applicant_id: UUID
-    full_name: str
-    document_type: str
-    document_hint: str
-    currency: str
-    monthly_income: int
-    amount_requested: int
-    months: int
-    loan_type: str
-    account_id: UUID | None
-    report_id: UUID | None
-    round: int
-    is_waiting: bool
-    is_referred: bool
-    unavailable: str
-    credit_score: int | None
-    total_debt: int | None
-    bank_name: str
-    account_status: str
-    is_verified: bool
-    decision: str
-    reasons: list[str]
-    table_name: str
-    table_version: str
-    digest: str
-    row_id: str
-    max_approved_amount: int | None
-    decided_at: datetime | None
-    review_since: datetime | None
-    review_position: int | None
-    officer_id: UUID | None
-    claimed_until: datetime | None
-    approved_amount: int | None
-    offer_amount: int | None
-    offer_rate_bps: int | None
-    offer_months: int | None
-    offer_expires_at: datetime | None
-    offer_status: str
-    attempts: int
-    loan_id: UUID | None
-    disbursed_at: datetime | None
-    submitted_at: datetime
-    updated_at: datetime
-    version: int
-    first_position: int
-    position: int
-
-
-class StepRow(Struct, frozen=True):
-    """One event of an application, its `number`th; `status` is the application's after it."""
-
-    number: int
-    name: str
-    status: str
-    at: datetime
-    position: int
-    actor: str
-    note: str
-
-
-class Application(Struct, frozen=True):
-    """An application with its steps, the oldest first."""
-
-    row: ApplicationRow
-    steps: list[StepRow]
-
-
-class FactsRow(Struct, frozen=True):
-    """What a decision table looked at last of an application, and what it said. Amounts are minor units."""
-
-    id: UUID
-    country: str
-    document_type: str
-    currency: str
-    monthly_income: int
-    amount_requested: int
-    months: int
-    loan_type: str
-    credit_score: int | None
-    total_debt: int | None
-    round: int
-    decision: str
-    reasons: list[str]
-    table_name: str
-    table_version: str
-    digest: str
-    row_id: str
-    max_approved_amount: int | None
-    decided_at: datetime
-    first_position: int
-
-
-_IS_ERASED = (
-    "application.person_id IS NOT NULL AND NOT EXISTS"
-    " (SELECT FROM person_keys WHERE person_keys.person_id = application.person_id)"
-)
-
-# Whoever withdraws or declines says why in his own words.
-_STEP_IS_ERASED = (
-    "note <> '' AND name IN ('withdrawn', 'declined') AND EXISTS (SELECT FROM applications.application"
-    f" WHERE application.id = application_step.application_id AND {_IS_ERASED})"
-)
-
-
-def _shown(column: str) -> str:
-    """Of a person who is erased, nothing is shown: also not what is not sealed."""
-    if column in _PERSONAL:
-        return f"CASE WHEN {_IS_ERASED} THEN '{ERASED}' ELSE {column} END AS {column}"
-    if column == "reasons":
-        return (
-            f"CASE WHEN status = 'withdrawn' AND reasons <> '{{}}' AND {_IS_ERASED}"
-            f" THEN ARRAY['{ERASED}'] ELSE reasons END AS reasons"
-        )
-    return column
-
-
-def _step_shown(column: str) -> str:
-    """As `_shown`."""
-    if column != "note":
-        return column
-    return f"CASE WHEN {_STEP_IS_ERASED} THEN '{ERASED}' ELSE note END AS note"
-
-
-def _columns(row: type[Struct]) -> list[str]:
-    return [field.name for field in fields(row)]
-
-
-_SELECT = f"SELECT {', '.join(map(_shown, _columns(ApplicationRow)))} FROM applications.application"
-
-_STEPS = (
-    f"SELECT {', '.join(map(_step_shown, _columns(StepRow)))} FROM applications.application_step"
-)
-
-_FACTS = (
-    f"SELECT application_id, {', '.join(_columns(FactsRow)[1:])} FROM applications.assessment"
-    " WHERE decision <> '' AND first_position > %(after)s"
-)
-
-# One statement, so that all of it is of one moment.
-_WHOLE = f"""
-SELECT (SELECT to_jsonb(shown) FROM ({_SELECT} WHERE application.id = asked.id) AS shown),
-       (SELECT coalesce(jsonb_agg(shown ORDER BY number), '[]')
-          FROM ({_STEPS} WHERE application_id = asked.id) AS shown)
-  FROM applications.application AS asked
- WHERE id = %(id)s AND (%(owner_id)s::uuid IS NULL OR owner_id = %(owner_id)s::uuid)
-"""
 
 
 async def application(
     conn: AsyncConnection[Any], application_id: UUID, *, owner_id: UUID | None = None
 ) -> Application | None:
     """One application, None when there is none; with `owner_id` only this person's."""
-    cursor = await conn.execute(_WHOLE.encode(), {"id": application_id, "owner_id": owner_id})
+    cursor = await conn.execute(WHOLE.encode(), {"id": application_id, "owner_id": owner_id})
     found = await cursor.fetchone()
     if found is None:
         return None
@@ -220,7 +62,7 @@ async def applications(
     return await fetch_page(
         conn,
         ApplicationRow,
-        _SELECT,
+        SELECT,
         {
             "country = %s": country,
             "status = %s": status,
@@ -258,8 +100,7 @@ async def queue(
     if country is not None:
         conditions.append("country = %(country)s")
     query = (
-        f"{_SELECT} WHERE {' AND '.join(conditions)}"
-        f" ORDER BY review_position LIMIT {int(limit) + 1}"
+        f"{SELECT} WHERE {' AND '.join(conditions)} ORDER BY review_position LIMIT {int(limit) + 1}"
     )
     params = {"after": after or 0, "now": now, "officer": officer_id, "country": country}
     return await run_page(
@@ -275,7 +116,7 @@ async def steps_after(
     return await _all(
         conn,
         StepRow,
-        f"{_STEPS} WHERE application_id = %(id)s AND position > %(position)s ORDER BY number",
+        f"{STEPS} WHERE application_id = %(id)s AND position > %(position)s ORDER BY number",
         {"id": application_id, "position": position},
     )
 
@@ -287,7 +128,7 @@ async def changed(
     return await _all(
         conn,
         ApplicationRow,
-        f"{_SELECT} WHERE id = ANY(%(ids)s) ORDER BY position",
+        f"{SELECT} WHERE id = ANY(%(ids)s) ORDER BY position",
         {"ids": list(application_ids)},
     )
 
@@ -299,7 +140,7 @@ async def changed_of_owner(
     return await _all(
         conn,
         ApplicationRow,
-        f"{_SELECT} WHERE owner_id = %(owner)s AND position > %(after)s ORDER BY position",
+        f"{SELECT} WHERE owner_id = %(owner)s AND position > %(after)s ORDER BY position",
         {"owner": owner_id, "after": after},
     )
 
@@ -341,7 +182,7 @@ async def facts(
         "decided_at >= %(decided_from)s": decided_from,
         "decided_at < %(decided_before)s": decided_before,
     }
-    asked = [_FACTS, *(text for text, value in conditions.items() if value is not None)]
+    asked = [FACTS, *(text for text, value in conditions.items() if value is not None)]
     return await _all(
         conn,
         FactsRow,

@@ -73,13 +73,13 @@ SELECT (SELECT to_jsonb(shown) FROM ({_SELECT} WHERE flow.id = asked.id) AS show
 """
 
 _OPEN = """
-SELECT kind, status, currency, count(*), sum(amount)::bigint
+SELECT kind, status, currency, count(*), sum(amount)
   FROM flows.flow WHERE finished_at IS NULL GROUP BY kind, status, currency
  ORDER BY kind, status, currency
 """
 
 _CLEARING = """
-SELECT currency, count(*), sum(clearing)::bigint
+SELECT currency, count(*), sum(clearing)
   FROM flows.flow WHERE clearing <> 0 GROUP BY currency ORDER BY currency
 """
 
@@ -291,12 +291,20 @@ async def movements_between(
 
 async def open_flows(conn: AsyncConnection[Any]) -> list[OpenFlows]:
     """All flows that have not finished, counted."""
-    return await _all(conn, OpenFlows, _OPEN, ())
+    cursor = await conn.execute(_OPEN)
+    return [
+        OpenFlows(kind, status, currency, flows, int(amount))
+        for kind, status, currency, flows, amount in await cursor.fetchall()
+    ]
 
 
 async def clearing(conn: AsyncConnection[Any]) -> list[Clearing]:
     """What is in the clearing accounts, by the flows: nothing when all of them rest."""
-    return await _all(conn, Clearing, _CLEARING, ())
+    cursor = await conn.execute(_CLEARING)
+    return [
+        Clearing(currency, flows, int(amount))
+        for currency, flows, amount in await cursor.fetchall()
+    ]
 
 
 async def _all(

@@ -43,8 +43,8 @@ _TOTALS = """
 SELECT currency,
        CASE WHEN arrears_since < %(on)s THEN least((%(on)s - arrears_since - 1) / 30, 3) END,
        count(*), count(*) FILTER (WHERE status = 'active'),
-       count(*) FILTER (WHERE status = 'settled'), sum(principal)::bigint, sum(outstanding)::bigint,
-       sum(interest_paid)::bigint, sum(principal_paid)::bigint, sum(arrears_amount)::bigint
+       count(*) FILTER (WHERE status = 'settled'), sum(principal), sum(outstanding),
+       sum(interest_paid), sum(principal_paid), sum(arrears_amount)
   FROM loans.loan GROUP BY 1, 2 ORDER BY 1, 2
 """
 
@@ -240,8 +240,8 @@ async def totals(conn: AsyncConnection[Any], on: date) -> list[CurrencyTotals]:
     """All loans by currency, and what of them is in arrears, by the days that it is on a day."""
     cursor = await conn.execute(_TOTALS, {"on": on})
     found: dict[str, list[tuple[Any, ...]]] = defaultdict(list)
-    for currency, *rest in await cursor.fetchall():
-        found[currency].append(tuple(rest))
+    for currency, bucket, *figures in await cursor.fetchall():
+        found[currency].append((bucket, *map(int, figures)))
     return [_totals_of(currency, parts) for currency, parts in found.items()]
 
 

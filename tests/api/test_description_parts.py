@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+import httpx2
 import pytest
 
 from api.policies import PUBLIC, ROUTES
@@ -13,7 +14,9 @@ from api.wiring import create_app
 from domain.policies import reach
 from domain.users import ROLES
 from tests.api.conftest import Json, some_id
+from tests.conftest import Database
 from tests.support import people
+from tests.support.people import ADMIN, bearer
 from tests.support.serving import client_of
 
 DESCRIPTION = create_app(people.settings(), "").openapi()
@@ -41,23 +44,52 @@ def example_bodies(operation: Json) -> Iterator[Any]:
     yield from DESCRIPTION["components"]["schemas"][name.rpartition("/")[2]]["examples"]
 
 
-@pytest.mark.parametrize("name", ENDING)
-def test_every_example_is_understood(base_url: str, name: str) -> None:
+def example_requests(name: str) -> Iterator[Json]:
+    """What to send to an operation: each of its bodies, with what else it has to be given."""
     method, _, path = name.partition(" ")
     operation = OPERATIONS[name]
     given: dict[str, dict[str, Any]] = {"path": {}, "query": {}, "header": {}}
     for parameter in operation.get("parameters", ()):
         if parameter["required"]:
             given[parameter["in"]][parameter["name"]] = parameter["example"]
+    url = path.format(**given["path"])
+    for body in example_bodies(operation):
+        yield {"method": method, "url": url, "params": given["query"], "json": body}
+
+
+def role_for(name: str) -> str:
+    """Somebody who may ask for an operation."""
     action = ROUTES[name]
-    role = next(r for r in ("admin", *ROLES) if action == PUBLIC or reach(r, action))
-    with client_of(base_url, role) as client:
-        for body in example_bodies(operation):
-            url = path.format(**given["path"])
-            answer = client.request(method, url, params=given["query"], json=body)
+    return next(r for r in ("admin", *ROLES) if action == PUBLIC or reach(r, action))
+
+
+@pytest.mark.parametrize("name", ENDING)
+def test_every_example_is_understood(base_url: str, name: str) -> None:
+    operation = OPERATIONS[name]
+    with client_of(base_url, role_for(name)) as client:
+        for request in example_requests(name):
+            answer = client.request(**request)
             assert answer.status_code != 400, answer.text
             assert answer.status_code < 500 or answer.status_code == 503, answer.text
             assert str(answer.status_code) in operation["responses"]
+
+
+def test_a_key_is_described_where_the_answer_is_kept(
+    client: httpx2.Client, api_database: Database
+) -> None:
+    described, refused = set(), set()
+    for name, operation in OPERATIONS.items():
+        if name.startswith("GET "):
+            continue
+        if "Idempotency-Key" in [each["name"] for each in operation.get("parameters", ())]:
+            described.add(name)
+        headers = bearer(role_for(name), ADMIN) | {"Idempotency-Key": name}
+        answer = client.request(**next(example_requests(name)), headers=headers)
+        if answer.status_code >= 400:  # perhaps before anything would have been written
+            refused.add(name)
+    with api_database.connect() as conn:
+        kept = {key for (key,) in conn.execute("SELECT key FROM idempotency_keys").fetchall()}
+    assert kept & {*OPERATIONS} <= described <= kept | refused
 
 
 def test_operations_have_names_of_their_own() -> None:

@@ -21,6 +21,7 @@ from tests.conftest import Database
 from tests.projections.histories import append, busy_history, fold, recorded
 from tests.projections.running import (
     ask,
+    ask_pages,
     caught_up,
     no_progress,
     project_all,
@@ -93,15 +94,9 @@ def ways(world: Lent) -> dict[str, UUID]:
 
 def listed(url: str, size: int = 1_000, **filters: Any) -> list[LoanRow]:
     """Page after page, all of them full but the last."""
-    found: list[LoanRow] = []
-    before = None
-    while True:
-        page = ask(url, queries.loans, limit=size, before=before, **filters)
-        found += page.rows
-        before = page.next_before
-        if before is None:
-            return found
-        assert len(page.rows) == size
+    pages = ask_pages(url, queries.loans, limit=size, **filters)
+    assert all(len(page) == size for page in pages[:-1])
+    return [row for page in pages for row in page]
 
 
 def by_fold(log: list[Recorded]) -> dict[UUID, tuple[LoanRow, list[InstalmentRow]]]:
@@ -319,6 +314,23 @@ def test_totals_are_by_days_in_arrears(database: Database) -> None:
     assert (found.principal_paid, found.interest_paid) == (991_00, 9_00)
     (before,) = ask(database.url, queries.totals, since)
     assert (before.in_arrears, before.arrears) == (0, 0)
+
+
+def test_loans_may_be_more_together_than_one_can_be(database: Database, conn: Conn) -> None:
+    world = Lent()
+    world.overdue(world.lent(), 1)
+    world.overdue(world.lent(), 1)
+    world.write(database, "loans")
+    amounts = ("principal", "outstanding", "arrears_amount", "interest_paid", "principal_paid")
+    conn.execute(f"UPDATE loans.loan SET {', '.join(f'{a} = 5e18' for a in amounts)}".encode())
+    (found,) = ask(database.url, queries.totals, JUNE)
+    (late,) = [bucket for bucket in found.buckets if bucket.loans]
+    sums = [
+        found.principal, found.outstanding, found.arrears, found.interest_paid,
+        found.principal_paid, late.arrears, late.outstanding,
+    ]  # fmt: skip
+    assert sums == [10**19] * 7
+    assert {type(amount) for amount in sums} == {int}
 
 
 def test_where_nothing_is_lent_there_are_no_totals(database: Database) -> None:

@@ -18,6 +18,7 @@ from application.outbound.errors import BadResponseError, CircuitOpenError, Time
 from application.people.vault import Vault
 from application.processes.asking import CANCEL, INSTRUCT, LOOK
 from application.processes.catalogue import processes
+from domain.accounts import ChangeAccountStatus
 from domain.bank_transfers import CompensateBankTransfer, DoubtBankTransfer
 from domain.movements import GiveUp, ReportMovement, SendMovement
 from tests.support.money import AMOUNT, Money
@@ -121,6 +122,31 @@ def test_what_an_operator_has_written_off_is_not_asked_for_any_more(desk: Desk) 
     assert desk.bank.asked == []
 
 
+def test_the_bank_is_not_asked_for_the_money_of_a_frozen_account_and_its_hold_is_let_go(
+    desk: Desk,
+) -> None:
+    with stepping(desk.money.ledger, desk.money.conninfo, processes()["bank_transfers"]) as steps:
+        steps.work()
+        assert desk.money.state(desk.customer).held == AMOUNT
+        desk.money.submit(ChangeAccountStatus(desk.customer, "frozen"))
+        for _ in range(2):  # its worker may die right after the ledger's decision
+            assert desk.run(INSTRUCT) == {"asked": False, "status": "cancelled"}
+        steps.work()
+        assert steps.row(desk.id)[0] == "compensated"
+        assert steps.deadlines() == []
+    flow, customer = desk.money.state(desk.id), desk.money.state(desk.customer)
+    assert (flow.status, flow.step, flow.reason) == ("failed", "withdrawal", "account_frozen")
+    assert (customer.status, customer.balance, customer.held) == ("frozen", AMOUNT, 0)
+    assert desk.bank.asked == []
+
+
+def test_what_was_sent_before_the_account_was_frozen_is_asked_for(desk: Desk) -> None:
+    desk.money.submit(SendMovement(desk.movement_id))
+    desk.money.submit(ChangeAccountStatus(desk.customer, "frozen"))
+    assert desk.run(INSTRUCT)["status"] == "accepted"
+    assert desk.bank.asked == ["instruct"]
+
+
 def test_what_was_written_off_and_settled_all_the_same_is_found(desk: Desk) -> None:
     written_off(desk)
     desk.bank.says = lambda id_: BankAnswer(id_, "settled", "B-1", "", 3)
@@ -191,7 +217,7 @@ def test_a_bank_that_is_not_asked_for_its_own_good_costs_no_try(desk: Desk) -> N
     desk.bank.says = refuse(CircuitOpenError("bank", 12.0))
     with pytest.raises(Again) as later:
         desk.run(INSTRUCT)
-    assert later.value.delay_s == 12.0
+    assert (later.value.delay_s, later.value.has_not_tried) == (12.0, True)
 
 
 def test_who_is_not_let_in_tries_again(desk: Desk) -> None:

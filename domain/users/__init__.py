@@ -1,0 +1,86 @@
+"""User: a person or a program that may use the ledger, what it may do, and whether it still may.
+
+`email` and `full_name` are sealed before they come here: texts that only the holder of the person's key
+can open. The rules never look into them.
+"""
+
+from __future__ import annotations
+
+from domain.users.commands import (
+    ChangeProfile,
+    ChangeRole,
+    ChangeUserStatus,
+    Command,
+    EraseUser,
+    IssueApiKey,
+    NoteDisclosure,
+    NotePasswordChange,
+    RegisterUser,
+    RevokeApiKey,
+    VerifyEmail,
+)
+from domain.users.decisions import MAX_API_KEYS, decide
+from domain.users.state import (
+    DISCLOSABLE,
+    EVENTS,
+    ROLES,
+    STATUSES,
+    TRANSITIONS,
+    Activated,
+    ApiKeyIssued,
+    ApiKeyRevoked,
+    Deleted,
+    Disclosed,
+    EmailChanged,
+    EmailVerified,
+    Erased,
+    PasswordChanged,
+    ProfileChanged,
+    Registered,
+    Role,
+    RoleChanged,
+    Suspended,
+    User,
+    UserStatus,
+    evolve,
+    mark_of,
+)
+
+__all__ = [
+    "DISCLOSABLE",
+    "EVENTS",
+    "MAX_API_KEYS",
+    "ROLES",
+    "STATUSES",
+    "TRANSITIONS",
+    "Activated",
+    "ApiKeyIssued",
+    "ApiKeyRevoked",
+    "ChangeProfile",
+    "ChangeRole",
+    "ChangeUserStatus",
+    "Command",
+    "Deleted",
+    "Disclosed",
+    "EmailChanged",
+    "EmailVerified",
+    "EraseUser",
+    "Erased",
+    "IssueApiKey",
+    "NoteDisclosure",
+    "NotePasswordChange",
+    "PasswordChanged",
+    "ProfileChanged",
+    "RegisterUser",
+    "Registered",
+    "RevokeApiKey",
+    "Role",
+    "RoleChanged",
+    "Suspended",
+    "User",
+    "UserStatus",
+    "VerifyEmail",
+    "decide",
+    "evolve",
+    "mark_of",
+]
