@@ -48,6 +48,11 @@ COMMANDS = (
         "api.cli.ledger:balance",
         "Show an account's balance, now or at a past time or position.",
     ),
+    Listed(
+        "statement",
+        "api.cli.statement:statement",
+        "Write an account's statement of some days: opening balance, movements, closing balance.",
+    ),
     Listed("transfers", "api.cli.ledger:list_transfers", "List transfers, the newest first."),
     Listed(
         "trial-balance",

@@ -44,6 +44,7 @@ def _said_plainly() -> tuple[type[Exception], ...]:
     from application.processes.definitions import UnknownProcessError
     from migrations.runner import MigrationError
     from projections.catalogue import UnknownReadModelError
+    from projections.entries.statements import BrokenStatementError
     from projections.exporting.errors import ExportError
     from projections.files import ModelFileError
     from projections.log import UnreadableEventError
@@ -53,6 +54,7 @@ def _said_plainly() -> tuple[type[Exception], ...]:
 
     return (
         AuditError,
+        BrokenStatementError,
         ExportError,
         LocalServerError,
         MigrationError,

@@ -115,3 +115,16 @@ async def entries_at(
             ([account_id for account_id, _ in places], [position for _, position in places]),
         )
         return await cursor.fetchall()
+
+
+async def entries_between(
+    conn: AsyncConnection[Any], account_id: UUID, after: int, to: int, limit: int
+) -> list[EntryRow]:
+    """The first entries of an account after one position and up to another, in order."""
+    async with conn.cursor(row_factory=args_row(EntryRow), binary=True) as cursor:
+        await cursor.execute(
+            f"SELECT {_COLUMNS} FROM entries.entry WHERE account_id = %s AND position > %s"
+            " AND position <= %s ORDER BY position LIMIT %s".encode(),
+            (account_id, after, to, limit),
+        )
+        return await cursor.fetchall()

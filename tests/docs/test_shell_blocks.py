@@ -17,7 +17,7 @@ from tests.support.processes import ROOT
 
 Json = dict[str, Any]
 
-RUN_HERE = {"sh tour", "sh cli", "sh flows", "sh credit"}
+RUN_HERE = {"sh tour", "sh cli", "sh flows", "sh credit", "sh statements"}
 RUN_BY_OTHERS = {"sh served", "sh compose"}
 """In tests/deploy: on the served stack, or as far as that goes without containers."""
 PLAIN = [block.text for block in blocks() if not block.language]
@@ -119,6 +119,23 @@ def test_credit(reader: Reader) -> None:
     assert verdict["decision"] == "reject"
     assert len(verdict["reasons"]) == 2, "every reason there is"
     assert {row["country"] for row in totals["data"]} == {"ES"}
+
+
+def test_statements(reader: Reader) -> None:
+    log_in, *_ = shown("sh tour")
+    reader.types(log_in)
+    as_json, named, as_csv, said, as_camt = (
+        reader.types(command) for command in shown("sh statements")
+    )
+    one: Json = json.loads(as_json)
+    assert one["entries"][-1]["balance"] == one["closing_balance"]
+    assert named == ""
+    (file,) = reader.folder.glob("statement-da4b0000-*.xml")
+    assert file.read_text().partition("<BkTo")[0] == as_camt.partition("<BkTo")[0]
+    rows = [row.split(",") for row in as_csv.splitlines()]
+    assert (rows[-1][0], rows[-1][4]) == ("closing", rows[-2][4])
+    assert re.search(r"opening 0\.00, \d+ movements, closing \d+\.\d\d EUR", said)
+    assert (reader.folder / "alice.pdf").read_bytes().startswith(b"%PDF-")
 
 
 def words_for(command: str) -> str:

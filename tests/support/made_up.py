@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from hypothesis import strategies as st
@@ -18,6 +19,8 @@ _KNOWN = {
     "document_number": "12345678Z",
 }
 """What a made-up text would hardly be."""
+
+TODAY = datetime.now(UTC).date().isoformat()
 
 
 class Request(NamedTuple):
@@ -107,6 +110,8 @@ class MakerUp:
         match schema.get("format"):
             case "uuid":
                 return self._ids(name)
+            case "date":
+                return st.sampled_from(["2020-02-02", TODAY])
             case "date-time":
                 return st.sampled_from(["2020-02-02", "2026-01-01T12:00:00Z", "2150-01-01"])
             case "email":

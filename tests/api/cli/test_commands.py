@@ -31,7 +31,7 @@ PLAIN: dict[str, tuple[str, ...]] = {
 ELSEWHERE = {
     "projections show", "projections pause", "projections resume", "projections cancel",
     "projections rollback", "projections run", "projections retry", "doctor", "export",
-    "balance", "replay", "events tail", "migrate up", "migrate down", "config database-url",
+    "balance", "statement", "replay", "events tail", "migrate up", "migrate down", "config database-url",
     "config check", "config new-secret", "up", "serve",
     "project", "bench", "worker", "reconcile",
 }  # fmt: skip

@@ -1,0 +1,1 @@
+"""Statements of an account in each format."""
