@@ -125,7 +125,11 @@ async def while_known(state: State, caller: Caller, application_id: UUID) -> Bes
     """What goes beside a command that grants something: refuses `person_erased` when the key of who asks
     was destroyed, in the transaction of the command. Raises `application_not_found`."""
     there = await application_now(state, caller, application_id)
-    person_id = there.submitted.person_id or application_id
+    return while_key_is_there(there.submitted.person_id or application_id)
+
+
+def while_key_is_there(person_id: UUID) -> Beside:
+    """As `while_known`, for a person."""
 
     def beside(conn: Connection[Any]) -> None:
         if not person_keys.is_there(conn, person_id):

@@ -22,7 +22,7 @@ from api.writing import json_response, tagged_response
 from application.countries import country_of
 from domain.money import parse_amount
 from projections.applications import queries
-from projections.applications.queries import Application, ApplicationRow
+from projections.applications.shown import Application, ApplicationRow
 from projections.paging import Page
 
 MODEL = "applications"

@@ -185,6 +185,24 @@ class ApplicationDisclosedOut(BaseModel):
     recorded_at: datetime
 
 
+class ApplicationDisclosureOut(BaseModel):
+    at: datetime
+    service: str = Field(description="api or worker")
+    operation: str = Field(
+        description="reveal: shown to somebody in clear; bureau_report: opened to ask a credit bureau"
+    )
+    who: str = Field(description="who was shown it, or the worker that asked")
+    fields: list[str]
+    why: str
+    position: int
+
+
+class ApplicationDisclosurePage(BaseModel):
+    data: list[ApplicationDisclosureOut]
+    next_cursor: str | None
+    has_more: bool
+
+
 class DocumentTypeOut(BaseModel):
     code: str
     label: str

@@ -12,7 +12,7 @@ from application.privacy.masking import mask_name
 from domain.credit_applications import CreditApplication
 from domain.money import format_amount
 from domain.sealed import ERASED
-from projections.applications.queries import ApplicationRow, StepRow
+from projections.applications.shown import ApplicationRow, StepRow
 from projections.applications.stats import CountryStats
 
 Json = dict[str, Any]

@@ -8,7 +8,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from api.settings import MIN_SECRET_CHARS, Settings, SettingsError
+from api.setting_values import MIN_SECRET_CHARS
+from api.settings import Settings, SettingsError
 from application.audit.files import place_new_file
 from application.privacy import master_keys as masters
 

@@ -15,20 +15,19 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from api.setting_values import (
     LOCAL_NAMES,
     Hosts,
+    MasterKey,
     Networks,
+    OldMasterKeys,
     Origins,
     Rate,
+    Secret,
+    Secrets,
     Sender,
-    Texts,
     Thresholds,
     WebhookSecrets,
     require_postgres,
     split_url,
 )
-from application.privacy import master_keys
-
-MIN_SECRET_CHARS = 32
-"""As many characters as HMAC-SHA256 has bytes, which is the least that its standard allows."""
 
 _UNREAD_BY_PRODUCTION = (
     "APP_ENV: production is set in the file that only development reads: set it, and all the rest,"
@@ -90,14 +89,14 @@ class Settings(BaseSettings):
     CHECKPOINT_EVERY: Annotated[int, Field(ge=0)] = 100_000
     """Events after which the server signs the log by itself; 0 leaves it to `daybook audit checkpoint`."""
 
-    JWT_SECRET: Annotated[str | None, Field(repr=False)] = None
+    JWT_SECRET: Annotated[Secret | None, Field(repr=False)] = None
     """Signs the tokens of those who have logged in; None makes one in `DATA_DIR/keys/jwt.key`."""
-    JWT_SECRETS_OLD: Annotated[Texts, Field(repr=False)] = ()
+    JWT_SECRETS_OLD: Annotated[Secrets, Field(repr=False)] = ()
     """Secrets that no longer sign, and whose tokens are still good."""
-    ENCRYPTION_KEY: Annotated[str | None, Field(repr=False)] = None
+    ENCRYPTION_KEY: Annotated[MasterKey | None, Field(repr=False)] = None
     """Wraps the keys of what is known of people: 32 bytes in base64. None makes one in
     `DATA_DIR/keys/encryption.key`."""
-    ENCRYPTION_KEYS_OLD: Annotated[Texts, Field(repr=False)] = ()
+    ENCRYPTION_KEYS_OLD: Annotated[OldMasterKeys, Field(repr=False)] = ()
     """Keys that no longer wrap, and still open."""
     ARGON2_MEMORY_KIB: Annotated[int, Field(ge=8, le=4_194_304)] = 65_536
     """Memory that hashing one password takes."""
@@ -119,7 +118,7 @@ class Settings(BaseSettings):
     RATE_LIMIT_LOGIN_ADDRESS: Rate = "30/minute"
     """Attempts to log in as anybody from one address."""
     FOUR_EYES_ABOVE: Thresholds = Field(default_factory=lambda: MappingProxyType({}))
-    """By currency, the amount above which a transfer needs a second person; a currency that is not
+    """By currency, the amount above which moving money needs a second person; a currency that is not
     named needs none."""
 
     SMTP_URL: Annotated[str | None, Field(repr=False)] = None
@@ -136,6 +135,10 @@ class Settings(BaseSettings):
     """What the credit bureau signs its webhooks with; as `BANK_WEBHOOK_SECRET`."""
     DECISIONS_WEBHOOK_SECRET: Annotated[WebhookSecrets, Field(repr=False)] = ()
     """What a partner who decides on applications for credit signs with; as `BANK_WEBHOOK_SECRET`."""
+    FRAUD_WEBHOOK_SECRET: Annotated[WebhookSecrets, Field(repr=False)] = ()
+    """What who watches for fraud signs alarms with; as `BANK_WEBHOOK_SECRET`."""
+    FRAUD_HOLDS_FROM: Literal["low", "medium", "high", "critical", "never"] = "high"
+    """The least severity of an alarm that freezes the account, and calls off what is not sent."""
     WEBHOOK_TOLERANCE_S: Annotated[int, Field(ge=1, le=3600)] = 300
     """So old, or so far ahead, a webhook that comes in may be."""
 
@@ -223,29 +226,6 @@ class Settings(BaseSettings):
             raise ValueError("write it as https://bank.example.com")
         return value if value is None else value.rstrip("/")
 
-    @field_validator("JWT_SECRET")
-    @classmethod
-    def _signs_well(cls, value: str | None) -> str | None:
-        return value if value is None else _secret(value)
-
-    @field_validator("JWT_SECRETS_OLD")
-    @classmethod
-    def _signed_well(cls, values: tuple[str, ...]) -> tuple[str, ...]:
-        return tuple(_secret(value) for value in values)
-
-    @field_validator("ENCRYPTION_KEY")
-    @classmethod
-    def _wraps(cls, value: str | None) -> str | None:
-        if value is not None:
-            _parse_keys(value)
-        return value
-
-    @field_validator("ENCRYPTION_KEYS_OLD")
-    @classmethod
-    def _wrapped(cls, values: tuple[str, ...]) -> tuple[str, ...]:
-        _parse_keys(master_keys.generate(), values)
-        return values
-
     @model_validator(mode="after")
     def _admin_needs_a_database(self) -> Self:
         if self.DATABASE_ADMIN_URL is not None and self.DATABASE_URL is None:
@@ -330,21 +310,3 @@ def _sentence(error: ErrorDetails) -> str:
 
 def _signs_in(given: object) -> set[str]:
     return {sign for sign in ("://", "@") if sign in str(given)}
-
-
-def _secret(value: str) -> str:
-    if len(value) < MIN_SECRET_CHARS:
-        raise ValueError(
-            f"a secret has at least {MIN_SECRET_CHARS} characters: make one with"
-            " `daybook config new-secret`"
-        )
-    if "," in value or value != value.strip():
-        raise ValueError("a secret has no comma in it, and no space around it")
-    return value
-
-
-def _parse_keys(current: str, older: tuple[str, ...] = ()) -> None:
-    try:
-        master_keys.MasterKeys.parse(current, older)
-    except master_keys.MasterKeyError as error:
-        raise ValueError(str(error)) from None

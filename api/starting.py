@@ -31,6 +31,8 @@ _DEFAULT_PASSWORDS = frozenset(
 _PRINTABLE = frozenset(string.printable.encode())
 _SERVICES = ("BANK", "BUREAU")
 """Those outside whose word is taken; their settings begin so."""
+_PARTNERS = {"DECISIONS": "partner who decides", "FRAUD": "partner who watches for fraud"}
+"""Those who only tell, and what they are called."""
 _MIN_ARGON2_KIB = 7_168
 _MIN_ARGON2_WORK = 35_840
 """KiB times rounds: the least of the equivalent choices in OWASP's Password Storage Cheat Sheet
@@ -188,12 +190,12 @@ def _encryption(settings: Settings) -> Iterator[str]:
 
 
 def _webhook_secrets(settings: Settings) -> Iterator[str]:
-    for service in (*_SERVICES, "DECISIONS"):
+    for service in (*_SERVICES, *_PARTNERS):
         name = f"{service}_WEBHOOK_SECRET"
         for number, secret in enumerate(getattr(settings, name), start=1):
             key = key_of(secret)
             if is_weak(key) or set(key) <= _PRINTABLE:
-                who = "partner who decides" if service == "DECISIONS" else service.lower()
+                who = _PARTNERS.get(service) or service.lower()
                 yield (
                     f"{name}: secret {number}: it was not made at random, and whoever guesses it"
                     f" is taken for the {who}: agree on another with the {who}"

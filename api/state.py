@@ -33,7 +33,7 @@ class Policy:
     public_url: str = "http://127.0.0.1:8000"
     """What links in mails begin with."""
     four_eyes_above: Mapping[str, int] = field(default_factory=dict)
-    """Currency -> minor units; transfers of more than that need a second person."""
+    """Currency -> minor units; moving more than that needs a second person."""
     registration_is_open: bool = True
     bank_patience: timedelta = PATIENCE
     """So long a bank may take for each thing that it is asked."""

@@ -18,7 +18,7 @@ import msgspec
 from msgspec import Struct
 from psycopg import Connection
 
-from application.countries.catalogue import country_of
+from application.countries.catalogue import COUNTRIES, country_of
 from application.countries.country import UnreadableReportError
 from application.jobs import (
     Again,
@@ -33,7 +33,7 @@ from application.jobs import (
     put,
 )
 from application.ledger import Ledger, Refused, Submission
-from application.ledger.outcomes import Command
+from application.ledger.outcomes import Command, Outcome
 from application.ledger.reading import load
 from application.ledger.steps import NOTHING_NEW
 from application.outbound.bureau import REFUSED, Bureau, BureauAnswer, Inquiry
@@ -43,11 +43,12 @@ from application.privacy import person_keys
 from application.privacy.sealing import open_sealed, place, seal
 from application.processes.credit import LOOK, QUEUE, REQUEST
 from domain.credit_applications import (
-    OPEN,
     CreditApplication,
     GiveReportUp,
+    NoteOpening,
     RecordReport,
     ReportReceived,
+    is_wanted,
 )
 from domain.provenance import Provenance
 from domain.refusals import Refusal
@@ -70,6 +71,7 @@ _AGGREGATE = "credit_application"
 _LONGEST_LOOK_S = 3_600.0
 _LEAST_WAIT_S = 5.0
 _MAX_WORD = 100
+_OPENED = ("document_number", "full_name")
 
 Connect = Callable[[], AbstractContextManager[Connection[Any]]]
 
@@ -114,11 +116,14 @@ class Bureaus:
     def _request(self, job: Job, ctx: object) -> dict[str, Any]:
         asked = _asked(job)
         application = self._application(asked)
-        if not _is_wanted(application, asked):
-            return {"asked": False, "status": application.status}
+        if not is_wanted(application, asked.report_id):
+            return _unasked(application)
         key = self._key(application)
         try:
-            answer = self._bureau.request(_inquiry(application, asked, key))
+            self._bureau.check()  # for one that is left alone nothing is opened
+            if (inquiry := self._open(job, application, key)) is None:
+                return _unasked(self._application(asked))
+            answer = self._bureau.request(inquiry)
         except CircuitOpenError as error:
             raise self._later(job, application, error) from None
         except OutboundError as error:
@@ -128,18 +133,32 @@ class Bureaus:
     def _look_at(self, job: Job, ctx: object) -> dict[str, Any]:
         asked = _asked(job)
         application = self._application(asked)
-        if not _is_wanted(application, asked):
-            return {"asked": False, "status": application.status}
+        if not is_wanted(application, asked.report_id):
+            return _unasked(application)
         key = self._key(application)
         try:
             answer = self._bureau.look(asked.report_id)
             if answer is None:  # it has forgotten, or never got what it was asked
-                answer = self._bureau.request(_inquiry(application, asked, key))
+                if (inquiry := self._open(job, application, key)) is None:
+                    return _unasked(self._application(asked))
+                answer = self._bureau.request(inquiry)
         except OutboundError:
             raise Again(self._pause_s(job)) from None
         if answer.status == "later":
             raise Again(self._pause_s(job))
         return self._take(job, application, answer, key)
+
+    def _open(self, job: Job, application: CreditApplication, key: bytes | None) -> Inquiry | None:
+        """Whom to ask about, opened once it is in the log that it is; None when the report is not wanted
+        any more."""
+        asked = _asked(job)
+        if fields := _sealed_fields(application, key):
+            country = COUNTRIES.get(application.country)
+            bureau = "" if country is None else country.bureau
+            noted = NoteOpening(application.id, asked.report_id, bureau, fields)
+            if isinstance(self._submit(job, noted, "worker"), Refused):
+                return None
+        return _inquiry(application, asked, key)
 
     def _take(
         self, job: Job, application: CreditApplication, answer: BureauAnswer, key: bytes | None
@@ -173,14 +192,22 @@ class Bureaus:
         self._tell(job, GiveReportUp(asked.application_id, asked.report_id, _reason(failure)), bury)
 
     def _tell(self, job: Job, command: Command, beside: Callable[[Connection[Any]], None]) -> None:
-        """Submit a command; what is no news to the ledger is as good as taken."""
-        who = Provenance(
-            actor="bureau", correlation_id=job.correlation_id, causation_id=f"job:{job.id}"
-        )
-        done = self._ledger.submit_and_wait(Submission([command], who, beside=beside))
-        outcome = done.outcomes[0]
+        """Submit a command of the bureau's; what is no news to the ledger is as good as taken."""
+        outcome = self._submit(job, command, "bureau", beside)
         if isinstance(outcome, Refused) and outcome.reason != NOTHING_NEW:
             raise BusinessError(f"refused: {outcome.reason}")
+
+    def _submit(
+        self,
+        job: Job,
+        command: Command,
+        actor: str,
+        beside: Callable[[Connection[Any]], None] | None = None,
+    ) -> Outcome:
+        who = Provenance(
+            actor=actor, correlation_id=job.correlation_id, causation_id=f"job:{job.id}"
+        )
+        return self._ledger.submit_and_wait(Submission([command], who, beside=beside)).outcomes[0]
 
     def _later(self, job: Job, application: CreditApplication, error: CircuitOpenError) -> Again:
         """The bureau was not asked, so that this is no try. Once nobody waits for it, it may take long."""
@@ -211,10 +238,15 @@ class Bureaus:
         return keys[person_id]
 
 
-def _is_wanted(application: CreditApplication, asked: _Asked) -> bool:
-    """Also when it was given up: an officer decides better with a report that comes late."""
-    is_there = application.report is not None and application.report.report_id == asked.report_id
-    return application.status in OPEN and application.report_id == asked.report_id and not is_there
+def _unasked(application: CreditApplication) -> dict[str, Any]:
+    return {"asked": False, "status": application.status}
+
+
+def _sealed_fields(application: CreditApplication, key: bytes | None) -> tuple[str, ...]:
+    """What a bureau is told in clear and the log is not."""
+    if key is None:
+        return ()
+    return tuple(name for name in _OPENED if is_sealed(getattr(application.asked, name)))
 
 
 def _inquiry(application: CreditApplication, asked: _Asked, key: bytes | None) -> Inquiry:

@@ -16,6 +16,7 @@ from domain import (
     bank_transfers,
     credit_applicants,
     credit_applications,
+    fraud_alarms,
     funds,
     investments,
     loans,
@@ -32,6 +33,7 @@ from domain.bank_transfers import BankTransfer
 from domain.credit_applicants import CreditApplicant
 from domain.credit_applications import CreditApplication
 from domain.events import Event
+from domain.fraud_alarms import FraudAlarm
 from domain.funds import Fund
 from domain.investments import Investment
 from domain.loans import Loan
@@ -57,6 +59,7 @@ AggregateState = (
     | CreditApplication
     | CreditApplicant
     | Loan
+    | FraudAlarm
 )
 
 AGGREGATES: dict[str, tuple[tuple[type[Event], ...], Callable[..., AggregateState]]] = {
@@ -74,6 +77,7 @@ AGGREGATES: dict[str, tuple[tuple[type[Event], ...], Callable[..., AggregateStat
     "credit_application": (credit_applications.EVENTS, credit_applications.evolve),
     "credit_applicant": (credit_applicants.EVENTS, credit_applicants.evolve),
     "loan": (loans.EVENTS, loans.evolve),
+    "fraud_alarm": (fraud_alarms.EVENTS, fraud_alarms.evolve),
 }
 
 EVENT_TYPES: dict[str, type[Event]] = {

@@ -13,6 +13,7 @@ from uuid import UUID, uuid5
 from msgspec import Struct
 from msgspec.structs import replace
 
+from domain.accounts import TAKES_CREDITS, Account, check_status_for_debit
 from domain.events import Event
 from domain.refusals import Refusal
 
@@ -195,7 +196,7 @@ def evolve(movement: Movement | None, event: Event, stream_id: UUID) -> Movement
 
 # Commands.
 class SendMovement(Struct, frozen=True):
-    """Note that the bank is about to be asked."""
+    """Note that the bank is about to be asked; or call it off, when the customer's account bars it."""
 
     movement_id: UUID
 
@@ -237,9 +238,11 @@ Command = SendMovement | ReportMovement | CallOff | MarkOverdue | GiveUp
 
 
 # Decisions. A "no" is raised as a Refusal and leaves nothing behind.
-def decide(movement: Movement | None, command: Command) -> Event:
-    """Refuses: `movement_not_found`, `nothing_new` (it is known, or came too late to matter),
-    `invalid_transition`, `movement_over`."""
+def decide(movement: Movement | None, command: Command, customer: Account | None = None) -> Event:
+    """`customer` is the account whose money the flow moves; only sending looks at it.
+
+    Refuses: `movement_not_found`, `nothing_new` (it is known, or came too late to matter),
+    `invalid_status`, `already_sent`."""
     if movement is None:
         raise Refusal("movement_not_found", movement_id=command.movement_id)
     match command:
@@ -248,7 +251,8 @@ def decide(movement: Movement | None, command: Command) -> Event:
         case SendMovement():
             if movement.status != "initiated":
                 raise Refusal("nothing_new", movement_id=movement.id, status=movement.status)
-            return _said(movement, Sent)
+            barred = _barred(movement, customer)
+            return call_off(movement, barred) if barred else _said(movement, Sent)
         case CallOff(reason=reason):
             return call_off(movement, reason)
         case MarkOverdue():
@@ -259,6 +263,21 @@ def decide(movement: Movement | None, command: Command) -> Event:
             if movement.status in OVER:
                 raise Refusal("nothing_new", movement_id=movement.id, status=movement.status)
             return _said(movement, Unresolved, reason=reason)
+
+
+def _barred(movement: Movement, customer: Account | None) -> str:
+    """Why the bank is not to be asked, empty when it is: the account is not active. What gives money back
+    goes on whatever the account's status, and so does a fund's payment that could not be given back."""
+    kind = movement.instructed.kind
+    if customer is None or kind == "refund":
+        return ""
+    if kind == "deposit" and customer.status not in TAKES_CREDITS:
+        return ""
+    try:
+        check_status_for_debit(customer)
+    except Refusal as refusal:
+        return refusal.reason
+    return ""
 
 
 def call_off(movement: Movement, reason: str) -> Cancelled:

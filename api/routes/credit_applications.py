@@ -28,7 +28,7 @@ from api.credit_responses import (
 )
 from api.credit_streams import Following, follow, follow_all, follow_own
 from api.flow_streams import LastEvent
-from api.following import LastEventId
+from api.following import LastEventId, news_after
 from api.freshness import Fresh
 from api.models import Amount, Cursor, EndMoment, Id, In, Limit, Moment, Reading, ReasonIn
 from api.preconditions import ExpectedVersions, IfNoneMatch
@@ -113,8 +113,7 @@ async def follow_applications(
     Begins after `Last-Event-ID` (which browsers send by themselves), else with what the list does not show
     yet: whoever asks for the list then misses nothing. Ends with what the caller came with.
     """
-    shown = state.freshness.position(credit_reading.MODEL) or state.freshness.head
-    position = shown if after is None else after
+    position = news_after(state, credit_reading.MODEL) if after is None else after
     owner_id = caller_of(request).owner_id
     events = (
         follow_all(request, state, position)

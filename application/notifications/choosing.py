@@ -16,6 +16,7 @@ from domain import funds
 from domain.bank_transfers import BankTransfer
 from domain.credit_applications import Assessed, CreditApplication
 from domain.events import Recorded
+from domain.fraud_alarms import FraudAlarm
 from domain.investments import Investment
 from domain.loans import Loan
 from domain.money import format_amount
@@ -96,6 +97,25 @@ def of_loan(loan: Loan) -> Parties:
         {"owner": opened.owner_id},
         {"application_id": str(opened.application_id), "currency": opened.currency},
     )
+
+
+def of_alarm(alarm: FraudAlarm) -> Parties:
+    """Nobody but the house: whoever it is about is not to be warned."""
+    raised = alarm.raised
+    values = {
+        "alert_id": raised.alert_id,
+        "severity": raised.severity,
+        "subject_kind": raised.subject_kind,
+        "subject_id": str(raised.subject_id),
+        "account_id": str(raised.account_id),
+        "called_off": _yes_or_no(raised.is_called_off),
+        "frozen": _yes_or_no(raised.is_frozen),
+    }
+    return Parties("fraud_alarm", {}, {**values, "left": raised.left} if raised.left else values)
+
+
+def _yes_or_no(is_so: bool) -> str:
+    return "yes" if is_so else "no"
 
 
 def jobs_for(event: Recorded, parties: Parties) -> list[NewJob]:

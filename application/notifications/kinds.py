@@ -12,7 +12,7 @@ from application.webhooks.delivering import Deliverer
 
 _log = logging.getLogger("daybook.notifications")
 
-_URGENT = "needs_operator"
+_URGENT = ("needs_operator", "fraud_alarm.raised")
 
 
 def kinds(deliverer: Deliverer, emailer: Emailer) -> Kinds:

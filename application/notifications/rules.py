@@ -9,7 +9,7 @@ from msgspec import Struct
 
 Who = Literal["investor", "fund_manager", "owner", "applicant", "house"]
 Channel = Literal["webhook", "email", "log"]
-Flow = Literal["investment", "deposit", "withdrawal", "application", "loan"]
+Flow = Literal["investment", "deposit", "withdrawal", "application", "loan", "fraud_alarm"]
 
 FLOWS: tuple[str, ...] = get_args(Flow)
 
@@ -66,6 +66,7 @@ RULES: Mapping[str, tuple[Rule, ...]] = {
     ),
     "loan.instalment_overdue": _told(Rule("owner", ("webhook", "email"), "loan-overdue")),
     "loan.settled": _told(Rule("owner", ("webhook", "email"), "loan-settled")),
+    "fraud_alarm.raised": _told(Rule("house", ("webhook",))),
 }
 """By the stored name of the event. Whoever sees everything hears by webhook of all that anybody does;
 the house's own webhook is for them alone."""
@@ -90,6 +91,7 @@ _FLOWS: Mapping[str, tuple[Flow, ...]] = {
     "bank_transfer": ("deposit", "withdrawal"),
     "credit_application": ("application",),
     "loan": ("loan",),
+    "fraud_alarm": ("fraud_alarm",),
 }
 """By the stored name's first word."""
 

@@ -14,6 +14,7 @@ from application.ledger.reading import load
 from application.notifications.choosing import (
     Parties,
     jobs_for,
+    of_alarm,
     of_application,
     of_bank_transfer,
     of_investment,
@@ -24,6 +25,7 @@ from application.webhooks.delivering import FAN_OUT
 from domain import funds
 from domain.bank_transfers import BankTransfer
 from domain.credit_applications import CreditApplication
+from domain.fraud_alarms import FraudAlarm
 from domain.investments import Investment
 from domain.loans import Loan
 
@@ -66,6 +68,8 @@ def _parties(conn: Connection[Any], flow_id: UUID) -> Parties | None:
         return of_application(flow)
     if isinstance(flow, Loan):
         return of_loan(flow)
+    if isinstance(flow, FraudAlarm):
+        return of_alarm(flow)
     if not isinstance(flow, Investment):
         return None
     # Not the fund as it is: that is all that has ever been invested in it.

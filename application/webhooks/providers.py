@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from datetime import datetime
+from functools import partial
+from typing import Annotated, Any
 from uuid import UUID
 
 import msgspec
@@ -12,6 +14,7 @@ from application.bureaus import look_now
 from application.outbound.bank import UnreadableAnswerError, answer_of
 from application.webhooks.incoming import MessageError, Provider, Told, is_word
 from domain.credit_applications import STATUSES, MoveApplication
+from domain.fraud_alarms import SEVERITIES, SUBJECTS, RaiseFraudAlarm
 from domain.movements import ReportMovement
 from domain.texts import MAX_DESCRIPTION
 
@@ -22,19 +25,32 @@ _BUREAU_FIELDS = ("report_id", "application_id")
 
 _DECISION_FIELDS = ("application_id", "status")
 
+_ALERT_FIELDS = ("alert_id", "severity", "subject", "at")
+
 DECIDER = "decisions"
+
+NEVER = "never"
+"""From no severity on."""
+
+_MAX_ALERT_ID = 100
+_Aware = Annotated[datetime, msgspec.Meta(tz=True)]
 
 
 def providers(
     bank_secrets: Sequence[str],
     bureau_secrets: Sequence[str] = (),
     decision_secrets: Sequence[str] = (),
+    fraud_secrets: Sequence[str] = (),
+    *,
+    fraud_stops_from: str = NEVER,
 ) -> Mapping[str, Provider]:
-    """By the name in the path. Who has no secret yet is not there."""
+    """By the name in the path. Who has no secret yet is not there. `fraud_stops_from` is the least severity
+    of an alarm that stops something."""
     found = {
         "bank": Provider(tuple(bank_secrets), read_bank),
         "bureau": Provider(tuple(bureau_secrets), read_bureau),
         DECIDER: Provider(tuple(decision_secrets), read_decision),
+        "fraud": Provider(tuple(fraud_secrets), partial(read_alert, fraud_stops_from)),
     }
     return {name: provider for name, provider in found.items() if provider.secrets}
 
@@ -96,3 +112,50 @@ def read_decision(type_: str, data: Mapping[str, Any]) -> Told:
         raise MessageError("invalid_request", "reason")
     command = MoveApplication(application_id, data["status"], DECIDER, reason)
     return Told(str(application_id), command)
+
+
+def read_alert(stops_from: str, type_: str, data: Mapping[str, Any]) -> Told:
+    """What somebody who watches for fraud says of an account, or of what moves its money; other things that
+    he may tell are nothing of ours.
+
+    Raises `MessageError`.
+    """
+    if type_ != "fraud.alert":
+        return Told("")
+    if missing := [name for name in _ALERT_FIELDS if data.get(name) is None]:
+        raise MessageError("missing_fields", *missing)
+    alert_id, severity = data["alert_id"], data["severity"]
+    reason = "" if data.get("reason") is None else data["reason"]
+    subject = data["subject"] if isinstance(data["subject"], dict) else {}
+    kind, subject_id = subject.get("kind"), _id_of(subject.get("id"))
+    told_at = _moment_of(data["at"])
+    wrong = {
+        "alert_id": not (is_word(alert_id, _MAX_ALERT_ID) and alert_id),
+        "severity": severity not in SEVERITIES,
+        "subject": kind not in SUBJECTS or subject_id is None,
+        "at": told_at is None,
+        "reason": not is_word(reason, MAX_DESCRIPTION),
+    }
+    if any(wrong.values()):
+        raise MessageError("invalid_request", *(name for name in wrong if wrong[name]))
+    assert kind is not None, "it is not wrong"
+    assert subject_id is not None, "it is not wrong"
+    assert told_at is not None, "it is not wrong"
+    stops = stops_from != NEVER and SEVERITIES.index(severity) >= SEVERITIES.index(stops_from)
+    command = RaiseFraudAlarm(alert_id, severity, kind, subject_id, told_at, reason, stops)
+    return Told(str(subject_id), command)
+
+
+def _id_of(value: object) -> UUID | None:
+    try:
+        return msgspec.convert(value, UUID)
+    except msgspec.ValidationError:
+        return None
+
+
+def _moment_of(value: object) -> datetime | None:
+    """A time with its zone, else none."""
+    try:
+        return msgspec.convert(value, _Aware)
+    except msgspec.ValidationError:
+        return None

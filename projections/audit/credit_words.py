@@ -64,6 +64,8 @@ def _decided(event: applications.Decided, currency: str) -> str:
 
 def _reviewed(event: applications.Reviewed, currency: str) -> str:
     text = f"{event.status} by officer {event.officer_id}"
+    if event.second_id is not None:
+        text += f", with whom {event.second_id} agreed"
     if event.approved_amount is not None:
         text += f", up to {amount(event.approved_amount, currency)}"
     return text + because(event.reason)
@@ -78,6 +80,11 @@ def _offered(event: applications.Offered, currency: str) -> str:
 
 def _disclosed(event: applications.Disclosed, currency: str) -> str:
     return f"{' and '.join(event.fields)} shown to {event.to} in clear{because(event.reason)}"
+
+
+def _opened(event: applications.OpenedForBureau, currency: str) -> str:
+    asked = f"to ask {event.bureau or 'the bureau'} for report {event.report_id}"
+    return f"{' and '.join(event.fields)} opened {asked}"
 
 
 def _lent(event: loans.Opened, currency: str) -> str:
@@ -146,6 +153,7 @@ WORDS: dict[type[Event], Callable[[Any, str], str]] = {
     applications.Disbursed: lambda event, currency: f"paid out as loan {event.loan_id}",
     applications.Withdrawn: lambda event, currency: "withdrawn",
     applications.Disclosed: _disclosed,
+    applications.OpenedForBureau: _opened,
     applications.ErasedEvent: lambda event, currency: (
         "erased: the key of what is personal was destroyed"
     ),

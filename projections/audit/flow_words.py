@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from domain import bank_transfers, funds, investments, movements
+from domain import bank_transfers, fraud_alarms, funds, investments, movements
 from domain.events import Event
 from projections.audit.phrases import amount, because
 
@@ -103,6 +103,16 @@ def _said(what: str) -> Callable[[_Report, str], str]:
     return say
 
 
+def _alarmed(event: fraud_alarms.Raised, currency: str) -> str:
+    text = f"{event.severity} alarm {event.alert_id} about {event.subject_kind} {event.subject_id}"
+    text += because(event.reason)
+    if event.is_called_off:
+        text += "; called off"
+    if event.is_frozen:
+        text += f"; account {event.account_id} frozen"
+    return f"{text}; not frozen: {event.left}" if event.left else text
+
+
 WORDS: dict[type[Event], Callable[[Any, str], str]] = {
     funds.Opened: _fund_opened,
     funds.TermsChanged: lambda event, currency: f"terms are now {_terms(event, currency)}",
@@ -167,4 +177,5 @@ WORDS: dict[type[Event], Callable[[Any, str], str]] = {
     movements.Returned: _said("has come back"),
     movements.Overdue: _said("is overdue"),
     movements.Unresolved: _said("is unresolved"),
+    fraud_alarms.Raised: _alarmed,
 }

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from domain import approvals, security, users
+from domain import approvals, asked, security, users
 from domain.events import Event
-from domain.money import format_amount
-from projections.audit.phrases import because
+from projections.audit.phrases import amount, because
 
 
 def _registered(event: users.Registered, currency: str) -> str:
@@ -34,14 +33,30 @@ def _key_issued(event: users.ApiKeyIssued, currency: str) -> str:
 
 
 def _requested(event: approvals.Requested, currency: str) -> str:
-    asked = event.transfer
-    if asked is not None:
-        amount = format_amount(asked.amount, asked.currency)
-        what = f"a transfer of {amount} {asked.currency} from {asked.source_id} to {asked.destination_id}"
-    else:
-        assert event.role_change is not None, "an approval is about a transfer or a role"
-        what = f"the role {event.role_change.role} for user {event.role_change.user_id}"
-    return f"{event.maker_id} asked for {what}"
+    return f"{event.maker_id} asked for {_what(event)}"
+
+
+def _what(event: approvals.Requested) -> str:
+    what = event.what
+    if isinstance(what, approvals.RoleAsked):
+        return f"the role {what.role} for user {what.user_id}"
+    of = f"of {amount(what.amount, what.currency)}"
+    match what:
+        case approvals.TransferAsked():
+            return f"a transfer {of} from {what.source_id} to {what.destination_id}"
+        case asked.InvestmentAsked():
+            return f"an investment {of} from {what.investor_account_id} in fund {what.fund_id}"
+        case asked.BankTransferAsked(kind="deposit"):
+            return f"a deposit {of} to {what.account_id}"
+        case asked.BankTransferAsked():
+            return f"a withdrawal {of} from {what.account_id}"
+        case asked.RepaymentAsked():
+            return f"a repayment {of} of loan {what.loan_id} from {what.account_id}"
+        case asked.FundingAsked():
+            return f"money to lend {of} from {what.source_id}"
+        case asked.ReviewAsked():
+            text = f"the approval {of} for application {what.application_id}"
+            return f"{text}{because(what.reason)}"
 
 
 def _approved(event: approvals.Approved, currency: str) -> str:

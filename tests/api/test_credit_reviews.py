@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import NamedTuple
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import httpx2
 import pytest
@@ -218,6 +218,39 @@ def test_who_is_shown_who_asks_is_noted_before(
         problem_of(olga.client.post(f"{PATH}/{id_}/disclose", json=wrong), 400, reason)
     nobodys = olga.client.post(f"{PATH}/{some_id()}/disclose", json=asked)
     problem_of(nobodys, 404, "application_not_found")
+
+
+def test_who_saw_the_document_is_listed_for_auditors_and_the_applicant(
+    olga: Officer, customer: httpx2.Client, client: httpx2.Client, base_url: str, desk: Desk
+) -> None:
+    id_ = submit(customer, "ES")["id"]
+    opened = desk.open(id_)
+    reasons = ["asked the bureau", "called back"]
+    for reason in reasons:
+        asked = {"fields": ["full_name", "document_number"], "reason": reason}
+        shown = olga.client.post(f"{PATH}/{id_}/disclose", json=asked).json()
+    path, fresh = f"{PATH}/{id_}/disclosures", {"min_position": shown["position"], "limit": 2}
+    told = customer.get(path, params=fresh).json()
+    assert (told["has_more"], len(told["data"])) == (True, 2)
+    assert [row.pop("why") for row in told["data"]] == reasons[::-1]
+    assert told["data"][0] == {
+        "at": shown["recorded_at"],
+        "service": "api",
+        "operation": "reveal",
+        "who": f"user:{olga.id}",
+        "fields": ["full_name", "document_number"],
+        "position": shown["position"],
+    }
+    with client_of(base_url, "auditor") as auditor:
+        rest = auditor.get(path, params={"cursor": told["next_cursor"]}).json()
+    (row,) = rest["data"]
+    assert rest["has_more"] is False
+    assert (row["service"], row["operation"]) == ("worker", "bureau_report")
+    assert row["fields"] == ["document_number", "full_name"]
+    assert row["why"] == f"asked Equifax for report {opened}"
+    with client_of(base_url, "user", uuid4()) as stranger:
+        problem_of(stranger.get(path), 404, "application_not_found")
+    problem_of(client.get(path, params={"cursor": "x"}), 400, "invalid_cursor")
 
 
 def test_figures_are_by_country(

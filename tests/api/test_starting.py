@@ -99,6 +99,7 @@ def example(name: str) -> str:
         ("BANK_WEBHOOK_SECRET", SIGNING, None),
         ("BUREAU_WEBHOOK_SECRET", "whsec_" + key(bytes(32)), "is taken for the bureau"),
         ("DECISIONS_WEBHOOK_SECRET", "whsec_" + key(bytes(32)), "the partner who decides"),
+        ("FRAUD_WEBHOOK_SECRET", "whsec_" + key(bytes(32)), "the partner who watches for fraud"),
         ("DATABASE_URL", DATABASE.format("postgres"), "everybody tries first"),
         ("DATABASE_URL", DATABASE.format("Daybook"), "everybody tries first"),
         ("DATABASE_URL", DATABASE.format("change_me"), "everybody tries first"),

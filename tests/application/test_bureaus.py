@@ -30,6 +30,7 @@ from application.processes.credit import LOOK, QUEUE, REQUEST
 from domain.credit_applications import (
     CreditApplication,
     GiveReportUp,
+    OpenedForBureau,
     SubmitApplication,
     Submitted,
     WithdrawApplication,
@@ -125,6 +126,16 @@ class Office:
 
             until(is_over)
             return jobs.of(job_id, "coalesce(result ->> 'status', status)")
+
+    def openings(self, application: CreditApplication) -> list[tuple[str, Any]]:
+        """Who has noted that the document was opened, and what for."""
+        with self.connect() as conn:
+            return conn.execute(
+                "SELECT convert_from(metadata, 'UTF8')::jsonb ->> 'actor',"
+                " convert_from(state, 'UTF8')::jsonb FROM events WHERE originator_id = %s"
+                " AND topic = %s ORDER BY originator_version",
+                (application.id, OpenedForBureau.topic),
+            ).fetchall()
 
     def waiting_looks(self, application: CreditApplication) -> int:
         with self.connect() as conn:
@@ -291,9 +302,50 @@ def test_nobody_is_asked_about_who_was_forgotten(office: Office) -> None:
     assert application.report_id not in office.sandbox.asked()
 
 
+def test_each_opening_of_the_document_is_noted_before_the_bureau_is_asked(office: Office) -> None:
+    office.sandbox.set_faults({"fault": "500", "times": 1})
+    application = office.apply()
+    assert office.until_done(application) == "ready"
+    noted = office.openings(application)
+    assert application.report_id is not None
+    once = {
+        "report_id": str(application.report_id),
+        "bureau": "Buró de Crédito",
+        "fields": ["document_number", "full_name"],
+    }
+    assert noted == [("worker", once)] * 2
+    assert office.sandbox.asked()[application.report_id] == 2
+
+
+def test_for_a_bureau_that_is_left_alone_nothing_is_opened(office: Office) -> None:
+    application = office.apply()
+    breaker = Breakers(figures={SERVICE: Figures(failures=1)}).of(SERVICE)
+    breaker.ask().failed("it is away")
+    bureau = HttpBureau.at(office.sandbox.url, office.sandbox.token, breaker)
+    with pytest.raises(Again) as later:
+        handle(office, application, REQUEST, bureau)
+    assert later.value.has_not_tried
+    bureau.close()
+    assert office.openings(application) == []
+    assert application.report_id not in office.sandbox.asked()
+
+
+def test_what_is_withdrawn_in_the_last_moment_is_not_opened(office: Office) -> None:
+    application = office.apply()
+
+    class Slow(Stub):
+        def check(self) -> None:
+            office.submit(WithdrawApplication(application.id))
+
+    told = handle(office, application, REQUEST, Slow(None))
+    assert told == {"asked": False, "status": "withdrawn"}
+    assert office.openings(application) == []
+
+
 def test_what_is_sealed_for_nobody_keeps_no_raw_report(office: Office) -> None:
     application = office.apply(sealed=False)
     assert office.until_done(application) == "ready"
+    assert office.openings(application) == []
     report = office.state(application.id).report
     assert report is not None
     assert (report.credit_score, report.raw) == (712, "")
@@ -310,6 +362,9 @@ class Stub:
     def __init__(self, says: BureauAnswer | Exception | None) -> None:
         self.says = says
 
+    def check(self) -> None:
+        """It is asked, whatever it says."""
+
     def request(self, inquiry: Inquiry) -> BureauAnswer:
         answer = self.look(inquiry.report_id)
         assert answer is not None
@@ -324,13 +379,19 @@ class Stub:
 def run(
     office: Office, application: CreditApplication, kind: str, says: Any, attempt: int = 1
 ) -> Any:
-    """Run a handler as a worker does. Raises what it raises."""
+    """Run a handler as a worker does, with a stub. Raises what it raises."""
+    return handle(office, application, kind, Stub(says), attempt)
+
+
+def handle(
+    office: Office, application: CreditApplication, kind: str, bureau: Bureau, attempt: int = 1
+) -> Any:
     now = datetime.now(UTC)
     job = Job(
         id=uuid4(), kind=kind, queue=QUEUE, priority=5, payload=payload(application),
         attempt=attempt, worker="test", created_at=now, started_at=now,
     )  # fmt: skip
-    return office.bureaus(Stub(says)).kinds()[kind].handler(job, None)
+    return office.bureaus(bureau).kinds()[kind].handler(job, None)
 
 
 def test_a_bureau_that_is_left_alone_costs_no_try_and_less_and_less_often(office: Office) -> None:

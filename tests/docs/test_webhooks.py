@@ -6,7 +6,7 @@ import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from application.notifications.rules import MESSAGE_TYPES
+from application.notifications.rules import FLOWS, MESSAGE_TYPES
 from application.webhooks.delivering import WAITS_S
 from application.webhooks.signing import headers_for, make_secret
 from tests.docs.documents import blocks
@@ -33,7 +33,7 @@ def test_the_lines_that_verify_a_message_do() -> None:
 
 
 def test_the_types_are_those_that_are_sent() -> None:
-    flows = "investment|deposit|withdrawal|application|loan"
+    flows = "|".join(FLOWS)
     rows = re.findall(rf"^\| (`(?:{flows})\..*?) \|", TEXT, re.MULTILINE)
     found = set()
     for row in rows:

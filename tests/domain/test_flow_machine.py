@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from uuid import UUID
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -18,7 +19,7 @@ from hypothesis.stateful import (
 )
 
 from application.ledger.outcomes import Command
-from domain.accounts import Account, ChangeAccountStatus, OpenAccount
+from domain.accounts import Account, ChangeAccountStatus, OpenAccount, StatusChanged
 from domain.bank_transfers import (
     BankTransfer,
     CancelBankTransfer,
@@ -35,7 +36,7 @@ from domain.investments import (
     RequestInvestment,
     RetryInvestment,
 )
-from domain.movements import OVER, GiveUp, Movement
+from domain.movements import OVER, GiveUp, Movement, Sent
 from domain.refusals import Refusal
 from domain.transfers import PostTransfer, Transfer
 from tests.support.flow_world import Flow, Order, World
@@ -400,7 +401,29 @@ def come_to_an_end(world: World) -> None:
     for flow in world.flows:
         assert flow.status in ("completed", "failed", "returned", "needs_operator"), flow
         assert not flow.clearing
+    check_sendings(world)
     assert world.replayed() == world.states
+
+
+def check_sendings(world: World) -> None:
+    """When the bank was about to be asked, the customer's account let the money go."""
+    statuses: dict[UUID, str] = {}
+    for event in world.events:
+        match event.data:
+            case StatusChanged(status=status):
+                statuses[event.stream_id] = status
+            case Sent(flow_id=flow_id, kind=kind) if kind != "refund":
+                status = statuses.get(customer_of(world, flow_id), "active")
+                goes_on = kind == "deposit" and status != "frozen"
+                assert status == "active" or goes_on, (kind, status)
+
+
+def customer_of(world: World, flow_id: UUID) -> UUID:
+    flow = world.states[flow_id]
+    if isinstance(flow, Investment):
+        return flow.requested.investor_account_id
+    assert isinstance(flow, BankTransfer)
+    return flow.requested.account_id
 
 
 TestFlows = Flows.TestCase
@@ -489,3 +512,79 @@ def test_a_bank_transfer_ends_well_or_asks_for_somebody(
     world = beginning(numbered=numbered)
     world.submit(RequestBankTransfer(INVESTMENT, kind, INVESTOR, "EUR", 10, "DE1"))
     live(world, past, choices)
+
+
+# An account that is stopped while its money is on its way.
+REQUESTS: dict[str, Command] = {
+    "deposit": RequestBankTransfer(INVESTMENT, "deposit", INVESTOR, "EUR", 10, "DE1"),
+    "withdrawal": RequestBankTransfer(INVESTMENT, "withdrawal", INVESTOR, "EUR", 10, "DE1"),
+    "investment": RequestInvestment(INVESTMENT, INVESTOR, FUND, 10, "EUR"),
+}
+ENDS = {
+    ("deposit", "frozen"): ["failed deposit", "completed"],
+    ("deposit", "inactive"): ["failed deposit", "needs_operator deposit", "completed"],
+    ("withdrawal", "frozen"): ["failed withdrawal", "needs_operator withdrawal", "completed"],
+    ("withdrawal", "suspended"): ["failed withdrawal", "needs_operator withdrawal", "completed"],
+    ("investment", "frozen"): [
+        "failed hold", "failed withdrawal", "needs_operator withdrawal", "failed deposit",
+        "completed",
+    ],
+    ("investment", "suspended"): [
+        "failed hold", "failed withdrawal", "needs_operator withdrawal", "completed",
+    ],
+}  # fmt: skip
+"""Kind of flow, status of the account -> its ends, from the earliest moment of the stop to the latest."""
+
+
+def move_on(world: World) -> bool:
+    """What comes next by itself; each worker dies once, before it could ask. Whether there was anything."""
+    if world.react(0) or world.react(1):
+        return True
+    if world.jobs:
+        movement = world.states[UUID(world.jobs[0].payload["movement_id"])]
+        assert isinstance(movement, Movement)
+        world.run_job(0, answer="died" if movement.status == "initiated" else "heard")
+        return True
+    for order in world.bank.values():
+        if order.status == "accepted":
+            turn(world, order, "settled")
+            return True
+    return False
+
+
+def stopped_after(steps: int, kind: str, status: str) -> World | None:
+    """What becomes of a flow whose account is stopped after so many steps; None when it is over then."""
+    world = beginning()
+    world.submit(REQUESTS[kind])
+    for _ in range(steps):
+        if not move_on(world):
+            return None
+    world.submit(ChangeAccountStatus(INVESTOR, status))
+    while move_on(world):
+        check(world)
+    check_sendings(world)
+    return world
+
+
+@pytest.mark.parametrize(("kind", "status"), list(ENDS))
+def test_what_is_not_sent_when_an_account_is_stopped_is_undone_and_what_is_sent_goes_on(
+    kind: str, status: str
+) -> None:
+    ends: list[str] = []
+    steps = 0
+    while (world := stopped_after(steps, kind, status)) is not None:
+        steps += 1
+        (flow,) = world.flows
+        end = f"{flow.status} {flow.step}".strip()
+        if end not in ends[-1:]:
+            ends.append(end)
+        if flow.status == "failed":
+            investor = world.states[INVESTOR]
+            assert isinstance(investor, Account)
+            assert flow.reason == f"account_{status}"
+            assert (investor.balance, investor.held) == (200, 0)
+            assert world.fund(FUND).seats_left == 1
+            was_paid_in = (kind, flow.step) == ("investment", "deposit")
+            asked = [world.states[id_].instructed.kind for id_ in world.bank]  # type: ignore[union-attr]
+            assert asked == (["withdrawal", "refund"] if was_paid_in else [])
+    assert ends == ENDS[kind, status]

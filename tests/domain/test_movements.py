@@ -9,6 +9,7 @@ import pytest
 from msgspec.structs import replace
 
 from domain import movements
+from domain.accounts import StatusChanged
 from domain.events import Event
 from domain.movements import (
     MOVES,
@@ -34,7 +35,7 @@ from domain.movements import (
     derived_id,
 )
 from domain.refusals import Refusal
-from tests.support.given import refused
+from tests.support.given import ALICE, account, refused
 
 MOVEMENT, FLOW = UUID(int=201), UUID(int=202)
 OF = ("investment", FLOW, "withdrawal")
@@ -119,6 +120,33 @@ def test_each_command_does_in_each_status_what_the_table_says(status: str, numbe
     assert after.version == there.version + 1
     if isinstance(expected, Overdue | Unresolved):
         assert after.status == status
+
+
+# A row a status of the customer's account, a column a kind: whether the bank is asked.
+KINDS = ("withdrawal", "deposit", "refund", "collection", "payout")
+ASKED: dict[str, tuple[bool, ...]] = {
+    "active": (True, True, True, True, True),
+    "frozen": (False, False, True, False, False),
+    "inactive": (False, True, True, False, False),
+    "suspended": (False, True, True, False, False),
+    "closed": (False, True, True, False, False),
+}
+
+
+def test_the_bank_is_asked_for_what_the_account_s_status_lets_go_and_the_rest_is_called_off() -> (
+    None
+):
+    for status, row in ASKED.items():
+        changed = () if status == "active" else (StatusChanged(status, "active"),)
+        for kind, is_asked in zip(KINDS, row, strict=True):
+            instructed = replace(INSTRUCTED, kind=kind)
+            there = movements.evolve(None, instructed, MOVEMENT)
+            of = (instructed.flow, FLOW, kind)
+            expected = Sent(*of) if is_asked else Cancelled(*of, reason=f"account_{status}")
+            assert decide(there, SEND, account(ALICE, *changed)) == expected, (status, kind)
+            with refused(OLD, movement_id=MOVEMENT, status="sent"):
+                sent = movements.evolve(there, Sent(*of), MOVEMENT)
+                decide(sent, SEND, account(ALICE, *changed))
 
 
 def test_what_may_be_said_in_each_status_is_named() -> None:

@@ -18,7 +18,7 @@ from domain.events import Recorded
 from domain.transfers import PostTransfer
 from projections.agreement import hold_against_log
 from projections.applications import queries
-from projections.applications.queries import ApplicationRow, FactsRow
+from projections.applications.shown import ApplicationRow, FactsRow
 from projections.applications.stats import ScoreBand, StatusCount, stats
 from projections.catalogue import read_model
 from projections.rebuild import Options, rebuild
@@ -36,6 +36,7 @@ from tests.projections.lending import (
 )
 from tests.projections.running import (
     ask,
+    ask_pages,
     caught_up,
     no_progress,
     project_all,
@@ -85,15 +86,9 @@ def everything(world: World) -> dict[str, UUID]:
 
 def listed(url: str, size: int = 1_000, **filters: Any) -> list[ApplicationRow]:
     """Page after page, all of them full but the last."""
-    found: list[ApplicationRow] = []
-    before = None
-    while True:
-        page = ask(url, queries.applications, limit=size, before=before, **filters)
-        found += page.rows
-        before = page.next_before
-        if before is None:
-            return found
-        assert len(page.rows) == size
+    pages = ask_pages(url, queries.applications, limit=size, **filters)
+    assert all(len(page) == size for page in pages[:-1])
+    return [row for page in pages for row in page]
 
 
 def by_fold(log: list[Recorded]) -> dict[UUID, ApplicationRow]:

@@ -13,12 +13,14 @@ import psycopg
 from stdnum.exceptions import ValidationError
 from stdnum.mx import curp
 
+from application.countries import COUNTRIES
 from application.ledger import Ledger
 from application.processes import credit
 from domain import catalogue
 from domain.credit_applications import (
     CreditApplication,
     GiveReportUp,
+    NoteOpening,
     RecordReport,
     ReportReceived,
 )
@@ -116,6 +118,14 @@ class Desk:
         there = self.now(application_id)
         assert there.report_id is not None, "each application asks for a report"
         return self._carry_out(GiveReportUp(there.id, there.report_id, reason))
+
+    def open(self, application_id: str) -> UUID:
+        """What is sealed is opened to ask the bureau; the id of the report."""
+        there = self.now(application_id)
+        assert there.report_id is not None, "each application asks for a report"
+        bureau, fields = COUNTRIES[there.country].bureau, ("document_number", "full_name")
+        accepted(self._ledger, NoteOpening(there.id, there.report_id, bureau, fields))
+        return there.report_id
 
     def go_on(self, application_id: str) -> CreditApplication:
         """What follows from the last event of the application happens, and so on."""

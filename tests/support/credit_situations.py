@@ -26,6 +26,7 @@ from domain.credit_applications import (
     MakeOffer,
     MoveApplication,
     NoteApplicationDisclosure,
+    NoteOpening,
     OfferExpired,
     RecordReport,
     ReleaseApplication,
@@ -148,6 +149,7 @@ COMMANDS: dict[str, Command] = {
     "expire": ExpireOffer(APPLICATION),
     "disburse": DisburseLoan(APPLICATION),
     "disclose": NoteApplicationDisclosure(APPLICATION, OFFICER, ("full_name",), "a doubt"),
+    "open": NoteOpening(APPLICATION, REPORT, "Buró", ("full_name",)),
     "erase": EraseApplicant(APPLICATION),
 }
 OTHERWISE = {
@@ -168,6 +170,7 @@ OTHERWISE = {
     "expire": "nothing_new",
     "disburse": "nothing_new",
     "disclose": "disclosed",
+    "open": "nothing_new",
     "erase": "belongs_to_user",
 }
 ANEW = "changed, documents_checked, report_requested"
@@ -180,6 +183,7 @@ UNDECIDED = {
 }
 IN_REVIEW = {
     **UNDECIDED,
+    "open": "opened_for_bureau",
     "reject": "reviewed rejected",
     "report": "report_received, assessed manual_review",
     "claim": "claimed",
@@ -201,12 +205,14 @@ DONE: dict[str, dict[str, str]] = {
         **UNDECIDED,
         "report": "report_received, assessed risk_check",
         "give up": "report_unavailable, assessed risk_check",
+        "open": "opened_for_bureau",
     },
     "assessed": {**UNDECIDED, "decide": "decided approved", "move": "moved approved"},
     "given up": {
         **UNDECIDED,
         "report": "report_received, assessed risk_check",
         "decide": "decided manual_review, referred",  # whatever the table says
+        "open": "opened_for_bureau",
     },
     "review": IN_REVIEW,
     "claimed": {

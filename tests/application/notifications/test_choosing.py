@@ -15,6 +15,7 @@ from application.notifications.choosing import (
     LOG,
     Parties,
     jobs_for,
+    of_alarm,
     of_bank_transfer,
     of_investment,
 )
@@ -22,7 +23,7 @@ from application.notifications.rules import MESSAGE_TYPES, PATTERNS, RULES, mess
 from application.notifications.templates import TEMPLATES
 from application.webhooks.delivering import FAN_OUT
 from application.webhooks.types import MAX_TYPES, is_pattern
-from domain import bank_transfers, investments
+from domain import bank_transfers, fraud_alarms, investments
 from domain.catalogue import EVENT_TYPES
 from domain.events import Event, Recorded
 
@@ -122,6 +123,20 @@ def test_a_bank_transfer_is_called_by_its_kind(kind: str) -> None:
     # Not where the money comes from or goes to.
     assert "sealed" not in str(kinds)
     assert "DE…51" not in str(kinds)
+
+
+@pytest.mark.parametrize("severity", ["low", "critical"])
+def test_an_alarm_of_fraud_is_told_to_the_house_alone(severity: str) -> None:
+    raised = fraud_alarms.Raised("F-1", severity, "deposit", FUND, INVESTOR, AT, "odd", MANAGER)
+    kinds = dict(told(raised, of_alarm(fraud_alarms.evolve(None, raised, FLOW))))
+    assert kinds[FAN_OUT]["type"] == kinds[LOG]["type"] == "fraud_alarm.raised"
+    assert kinds[FAN_OUT]["owner_ids"] == []
+    assert kinds[FAN_OUT]["data"] == {
+        "id": str(FLOW), "alert_id": "F-1", "severity": severity, "subject_kind": "deposit",
+        "subject_id": str(FUND), "account_id": str(INVESTOR), "called_off": "no", "frozen": "no",
+        "reason": "odd",
+    }  # fmt: skip
+    assert EMAIL not in kinds
 
 
 def test_the_parties_of_an_investment_are_its_owner_and_the_funds_manager() -> None:
