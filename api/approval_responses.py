@@ -45,14 +45,66 @@ class RoleAskedOut(BaseModel):
     role: str
 
 
+class InvestmentAskedOut(BaseModel):
+    id: UUID
+    investor_account_id: UUID
+    fund_id: UUID
+    amount: str = Field(examples=["25000.00"])
+    currency: str
+
+
+class BankTransferAskedOut(BaseModel):
+    id: UUID
+    kind: str = Field(description="deposit or withdrawal")
+    account_id: UUID
+    bank_account: str = Field(description="the account at the other bank, masked")
+    amount: str = Field(examples=["25000.00"])
+    currency: str
+    reference: str
+
+
+class RepaymentAskedOut(BaseModel):
+    """It is made as of the day on which somebody agrees."""
+
+    id: UUID
+    loan_id: UUID
+    account_id: UUID
+    amount: str = Field(examples=["25000.00"])
+    currency: str
+
+
+class FundingAskedOut(BaseModel):
+    """Money to lend."""
+
+    id: UUID
+    source_account_id: UUID
+    amount: str = Field(examples=["25000.00"])
+    currency: str
+
+
+class ReviewAskedOut(BaseModel):
+    """The approval of an application for credit, of so much of what it asks for."""
+
+    application_id: UUID
+    amount: str = Field(examples=["25000.00"])
+    currency: str
+    reason: str
+
+
 class ApprovalBase(BaseModel):
     id: UUID
     status: str = Field(description="pending, approved, rejected or withdrawn")
     maker_id: UUID = Field(description="who asked")
     checker_id: UUID | None = Field(description="who approved or rejected")
     expires_at: datetime = Field(description="nobody can approve any more from then on")
+    kind: str = Field(description="which of the following is asked for; the others are null")
     transfer: TransferAskedOut | None
     role_change: RoleAskedOut | None
+    investment: InvestmentAskedOut | None
+    bank_transfer: BankTransferAskedOut | None
+    repayment: RepaymentAskedOut | None
+    funding: FundingAskedOut | None
+    review: ReviewAskedOut | None
     reason: str = Field(description="why it was rejected or withdrawn")
     version: int
     position: int

@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
-from domain.approvals import Approval, RoleAsked, TransferAsked
+from msgspec.structs import asdict
+
+from domain.approvals import KINDS, Approval, RoleAsked, TransferAsked, kind_of
+from domain.asked import (
+    BankTransferAsked,
+    FundingAsked,
+    InvestmentAsked,
+    RepaymentAsked,
+    ReviewAsked,
+)
 from domain.money import format_amount
 from domain.transfers import Condition
 from projections.approvals.queries import ApprovalRow
@@ -23,8 +33,7 @@ def approval(state: Approval) -> Json:
         "maker_id": requested.maker_id,
         "checker_id": state.checker_id,
         "expires_at": requested.expires_at,
-        "transfer": None if requested.transfer is None else _asked(requested.transfer),
-        "role_change": requested.role_change,
+        **_what(kind_of(requested).name, requested.what),
         "reason": state.reason,
         "version": state.version,
     }
@@ -32,15 +41,13 @@ def approval(state: Approval) -> Json:
 
 def approval_row(row: ApprovalRow) -> Json:
     """An approval as the read model has it."""
-    asked = row.asked
     return {
         "id": row.id,
         "status": row.status,
         "maker_id": row.maker_id,
         "checker_id": row.checker_id,
         "expires_at": row.expires_at,
-        "transfer": _asked(asked) if isinstance(asked, TransferAsked) else None,
-        "role_change": asked if isinstance(asked, RoleAsked) else None,
+        **_what(row.kind, row.asked),
         "reason": row.reason,
         "requested_at": row.requested_at,
         "decided_at": row.decided_at,
@@ -49,13 +56,24 @@ def approval_row(row: ApprovalRow) -> Json:
     }
 
 
-def _asked(asked: TransferAsked) -> Json:
+def _what(kind: str, asked: object) -> Json:
+    """What is asked for, under its kind's name."""
+    return {"kind": kind, **dict.fromkeys(KINDS), kind: _VIEWS[kind](asked)}
+
+
+def _amount(asked: Any) -> Json:
+    return {
+        "amount": format_amount(asked.amount, asked.currency),
+        "currency": asked.currency,
+    }
+
+
+def _transfer(asked: TransferAsked) -> Json:
     return {
         "id": asked.transfer_id,
         "source_account_id": asked.source_id,
         "destination_account_id": asked.destination_id,
-        "amount": format_amount(asked.amount, asked.currency),
-        "currency": asked.currency,
+        **_amount(asked),
         "description": asked.description,
         "reference": asked.reference,
         "effective_at": asked.effective_at,
@@ -77,3 +95,63 @@ def _condition(condition: Condition, currency: str) -> Json:
         if bound is not None:
             body[name] = format_amount(bound, currency)
     return body
+
+
+def _role_change(asked: RoleAsked) -> Json:
+    return asdict(asked)
+
+
+def _investment(asked: InvestmentAsked) -> Json:
+    return {
+        "id": asked.investment_id,
+        "investor_account_id": asked.investor_account_id,
+        "fund_id": asked.fund_id,
+        **_amount(asked),
+    }
+
+
+def _bank_transfer(asked: BankTransferAsked) -> Json:
+    return {
+        "id": asked.bank_transfer_id,
+        "kind": asked.kind,
+        "account_id": asked.account_id,
+        "bank_account": asked.bank_account_hint,
+        "reference": asked.reference,
+        **_amount(asked),
+    }
+
+
+def _repayment(asked: RepaymentAsked) -> Json:
+    return {
+        "id": asked.repayment_id,
+        "loan_id": asked.loan_id,
+        "account_id": asked.account_id,
+        **_amount(asked),
+    }
+
+
+def _funding(asked: FundingAsked) -> Json:
+    return {
+        "id": asked.transfer_id,
+        "source_account_id": asked.source_id,
+        **_amount(asked),
+    }
+
+
+def _review(asked: ReviewAsked) -> Json:
+    return {
+        "application_id": asked.application_id,
+        "reason": asked.reason,
+        **_amount(asked),
+    }
+
+
+_VIEWS: dict[str, Callable[[Any], Json]] = {
+    "transfer": _transfer,
+    "role_change": _role_change,
+    "investment": _investment,
+    "bank_transfer": _bank_transfer,
+    "repayment": _repayment,
+    "funding": _funding,
+    "review": _review,
+}

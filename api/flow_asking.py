@@ -14,7 +14,6 @@ from application.privacy.masking import mask_document
 from application.privacy.sealing import place, seal
 from domain.accounts import Opened
 from domain.events import Event
-from domain.money import format_amount
 from projections.log import stream_events
 
 
@@ -39,15 +38,6 @@ def refuse_if_match(request: Request) -> None:
         raise ProblemError(
             "invalid_if_match",
             why="Leave If-Match out: it is called off if nothing has been sent, and else refused.",
-        )
-
-
-def refuse_above(state: State, currency: str, amount: int) -> None:
-    """Raises `needs_approval` for more than one person may move, in minor units."""
-    limit = state.policy.four_eyes_above.get(currency)
-    if limit is not None and amount > limit:
-        raise ProblemError(
-            "needs_approval", currency=currency, limit=format_amount(limit, currency)
         )
 
 

@@ -18,6 +18,7 @@ from domain.bank_transfers import BankTransfer
 from domain.catalogue import AggregateState
 from domain.credit_applicants import CreditApplicant
 from domain.credit_applications import CreditApplication
+from domain.fraud_alarms import FraudAlarm
 from domain.funds import Fund
 from domain.investments import Investment
 from domain.loans import Loan
@@ -104,6 +105,8 @@ def state(of: AggregateState) -> Json:
             return credit_views.application_state(of)
         case Loan():
             return _loan(of)
+        case FraudAlarm():
+            return {"id": of.id, **msgspec.to_builtins(of.raised), "version": of.version}
         case CreditApplicant():
             told: Json = msgspec.to_builtins(of)
             return told

@@ -53,6 +53,7 @@ from api.routes import (
     registration,
     reports,
     security,
+    statements,
     streams,
     transfers,
     users,
@@ -126,6 +127,8 @@ def make_webhooks(settings: Settings, conninfo: str, masters: MasterKeys) -> Web
             settings.BANK_WEBHOOK_SECRET,
             settings.BUREAU_WEBHOOK_SECRET,
             settings.DECISIONS_WEBHOOK_SECRET,
+            settings.FRAUD_WEBHOOK_SECRET,
+            fraud_stops_from=settings.FRAUD_HOLDS_FROM,
         ),
         settings.WEBHOOK_TOLERANCE_S,
     )
@@ -219,7 +222,7 @@ def create_app(settings: Settings, conninfo: str) -> FastAPI:
     app.add_middleware(Edge, options=edge_options(settings, limiter, noticer))
     errors.install(app)
     modules = (
-        accounts, transfers, approvals, reports, events, streams, audit, audit_proof, projections,
+        accounts, statements, transfers, approvals, reports, events, streams, audit, audit_proof, projections,
         problems, health, auth, registration, profile, users, privacy, api_keys, security,
         cache, processes, jobs, webhooks, webhooks_incoming, reconciliations,
         funds, investments, bank_transfers, notices, countries, credit_reviews, credit_applications,

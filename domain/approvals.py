@@ -4,13 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from datetime import datetime, timedelta
-from typing import ClassVar
+from typing import Any, ClassVar, NamedTuple, cast
 from uuid import UUID
 
 from msgspec import Struct
-from msgspec.structs import replace
+from msgspec.structs import asdict, replace
 
+from domain.asked import (
+    Asked,
+    BankTransferAsked,
+    FundingAsked,
+    InvestmentAsked,
+    RepaymentAsked,
+    ReviewAsked,
+    unsealed,
+)
+from domain.bank_transfers import RequestBankTransfer
+from domain.credit_applications import ReviewApplication
 from domain.events import Event
+from domain.investments import RequestInvestment
+from domain.loans import FundLending, RepayLoan
 from domain.policies import reach
 from domain.refusals import Refusal
 from domain.transfers import Condition, Metadata, PostTransfer
@@ -51,13 +64,20 @@ class RoleAsked(Struct, frozen=True):
 
 # Events. Stored for ever: add a field with a default, or a new event; never edit one.
 class Requested(Event, frozen=True):
-    """One of `transfer` and `role_change` is what is asked for."""
+    """One of `transfer`, `role_change` and `asked` is what is asked for."""
 
     topic: ClassVar[str] = "approval.requested"
     maker_id: UUID
     expires_at: datetime
     transfer: TransferAsked | None = None
     role_change: RoleAsked | None = None
+    asked: Asked | None = None
+
+    @property
+    def what(self) -> TransferAsked | RoleAsked | Asked:
+        what = self.transfer or self.role_change or self.asked
+        assert what is not None, "an approval is about something"
+        return what
 
 
 class Approved(Event, frozen=True):
@@ -109,12 +129,25 @@ def evolve(approval: Approval | None, event: Event, stream_id: UUID) -> Approval
 
 
 # Commands.
+Askable = (
+    PostTransfer
+    | ChangeRole
+    | RequestInvestment
+    | RequestBankTransfer
+    | RepayLoan
+    | FundLending
+    | ReviewApplication
+)
+
+
 class RequestApproval(Struct, frozen=True):
-    """Ask for a command that needs a second person."""
+    """Ask for a command that needs a second person. `currency` is that of its amount, where the command
+    does not say."""
 
     approval_id: UUID
     maker_id: UUID
-    command: PostTransfer | ChangeRole
+    command: Askable
+    currency: str = ""
 
 
 class Approve(Struct, frozen=True):
@@ -145,40 +178,92 @@ UserOf = Callable[[UUID], User | None]
 """A user by his id; None: there is no such stream, or it is not known yet."""
 
 
+class Kind(NamedTuple):
+    """What may be asked for: as it is kept, in which field, and as the command that it becomes.
+
+    `action` is what whoever asks may still do when it is agreed to, and whoever agrees may do to
+    everybody's; `reading` is what those may who see it.
+    """
+
+    name: str
+    field: str
+    stored: type[Struct]
+    command: type[Struct]
+    action: str
+    reading: str
+
+
+KINDS: dict[str, Kind] = {
+    kind.name: kind
+    for kind in (
+        Kind("transfer", "transfer", TransferAsked, PostTransfer,
+             "transfers.post", "transfers.read"),
+        Kind("role_change", "role_change", RoleAsked, ChangeRole,
+             "users.change_role", "users.read"),
+        Kind("investment", "asked", InvestmentAsked, RequestInvestment,
+             "investments.request", "investments.read"),
+        Kind("bank_transfer", "asked", BankTransferAsked, RequestBankTransfer,
+             "bank_transfers.request", "bank_transfers.read"),
+        Kind("repayment", "asked", RepaymentAsked, RepayLoan, "loans.repay", "loans.read"),
+        Kind("funding", "asked", FundingAsked, FundLending, "loans.fund", "loans.read"),
+        Kind("review", "asked", ReviewAsked, ReviewApplication,
+             "applications.review", "applications.read"),
+    )
+}  # fmt: skip
+
+_BY_STORED = {kind.stored: kind for kind in KINDS.values()}
+_BY_COMMAND = {kind.command: kind for kind in KINDS.values()}
+
+
+def kind_of(requested: Requested) -> Kind:
+    return _BY_STORED[type(requested.what)]
+
+
+def shown(requested: Requested) -> TransferAsked | RoleAsked | Asked:
+    """What was asked for, without what is sealed."""
+    what = requested.what
+    return what if isinstance(what, TransferAsked | RoleAsked) else unsealed(what)
+
+
 # Decisions. A "no" is raised as a Refusal and leaves nothing behind.
 def request_approval(command: RequestApproval, now: datetime) -> Requested:
     """What is asked for, as it is to be kept. What is possible may be another thing by the time that it
     is carried out: it is decided again then."""
-    asked = command.command
-    if isinstance(asked, ChangeRole):
-        role_change = RoleAsked(asked.user_id, asked.role)
-        return Requested(command.maker_id, now + LIFE, role_change=role_change)
-    transfer = TransferAsked(
-        asked.transfer_id, asked.source_id, asked.destination_id, asked.amount, asked.currency,
-        asked.description, asked.reference, asked.effective_at, asked.metadata, asked.pending,
-        asked.expires_in_s, asked.up_to, asked.conditions, asked.owner_id,
-    )  # fmt: skip
-    return Requested(command.maker_id, now + LIFE, transfer)
+    kind = _BY_COMMAND[type(command.command)]
+    known = {"currency": command.currency} | asdict(command.command)
+    stored = kind.stored(**{name: known[name] for name in kind.stored.__struct_fields__})
+    more: dict[str, Any] = {kind.field: stored}
+    return Requested(command.maker_id, now + LIFE, **more)
 
 
-def command_of(approval: Approval) -> PostTransfer | ChangeRole:
-    """What was asked for, as the command that it becomes."""
-    role_change = approval.requested.role_change
-    if role_change is not None:
-        return ChangeRole(role_change.user_id, role_change.role, approval.requested.maker_id)
-    t = approval.requested.transfer
-    assert t is not None, "an approval is about a transfer or a role"
-    return PostTransfer(
-        t.transfer_id, t.source_id, t.destination_id, t.amount, t.currency, t.description,
-        t.reference, t.effective_at, t.metadata, t.pending, t.expires_in_s, t.up_to, t.conditions,
-        t.owner_id,
-    )  # fmt: skip
+def command_of(
+    approval: Approval, now: datetime | None = None, checker_id: UUID | None = None
+) -> Askable:
+    """What was asked for, as the command that it becomes when somebody agrees now; by default as it was
+    when it was asked for."""
+    requested = approval.requested
+    known = {
+        "by": requested.maker_id,
+        "officer_id": requested.maker_id,
+        "second_id": checker_id,
+        "decision": "approve",
+        "today": (now or requested.expires_at - LIFE).date(),
+    } | asdict(requested.what)
+    type_ = kind_of(requested).command
+    of_it = {name: known[name] for name in type_.__struct_fields__ if name in known}
+    return cast(Askable, type_(**of_it))
 
 
 def is_same_asking(approval: Approval, command: RequestApproval) -> bool:
     """Whether an approval is what the command asks for, so that a repeat answers as the first."""
-    again = request_approval(command, approval.requested.expires_at - LIFE)
-    return again == approval.requested
+    before = approval.requested
+    again = request_approval(command, before.expires_at - LIFE)
+    return _comparable(again) == _comparable(before)
+
+
+def _comparable(requested: Requested) -> Requested:
+    asked = requested.asked
+    return requested if asked is None else replace(requested, asked=unsealed(asked))
 
 
 def approve(
@@ -222,10 +307,9 @@ def _may_ask(requested: Requested, maker: User) -> bool:
     """Whether who asked could still ask for it."""
     if maker.status != "active":
         return False
-    if requested.transfer is None:
-        return reach(maker.role, "users.change_role") == "all"
-    how_far = reach(maker.role, "transfers.post")
-    return how_far == "all" or (how_far == "own" and requested.transfer.owner_id == maker.id)
+    how_far = reach(maker.role, kind_of(requested).action)
+    owner_id = getattr(requested.what, "owner_id", None)
+    return how_far == "all" or (how_far == "own" and owner_id == maker.id)
 
 
 def line(user_id: UUID, user_of: UserOf) -> list[UUID]:

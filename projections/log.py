@@ -14,6 +14,7 @@ from psycopg import AsyncConnection, Connection
 
 from domain import catalogue
 from domain.events import Event, Recorded
+from projections.paging import Page
 
 LOG_CHANNEL = "daybook_log"
 """Postgres channel on which the writer tells the new head, in the commit that moves it."""
@@ -246,6 +247,31 @@ async def stream_events(
         binary=True,
     )
     return [_logged(*row) for row in await cursor.fetchall()]
+
+
+async def last_events(
+    conn: AsyncConnection[Any],
+    stream_id: UUID,
+    topics: Collection[str],
+    *,
+    before: int | None,
+    limit: int,
+) -> Page[LoggedEvent]:
+    """Events of one stream and some topics, the last first, before a position.
+
+    Raises `UnreadableEventError`.
+    """
+    cursor = await conn.execute(
+        f"SELECT {_PAGE_COLUMNS} FROM events WHERE originator_id = %(stream)s"
+        " AND topic = ANY(%(topics)s)"
+        " AND (%(before)s::bigint IS NULL OR notification_id < %(before)s)"
+        " ORDER BY originator_version DESC LIMIT %(limit)s".encode(),
+        {"stream": stream_id, "topics": list(topics), "before": before, "limit": limit + 1},
+        binary=True,
+    )
+    rows = [_logged(*row) for row in await cursor.fetchall()]
+    more = len(rows) > limit
+    return Page(rows[:limit], rows[limit - 1].position if more else None)
 
 
 async def events_of(

@@ -12,7 +12,8 @@ from msgspec import Struct
 from msgspec.structs import asdict, replace
 from psycopg import AsyncConnection, Connection
 
-from domain import bank_transfers, catalogue, credit_applications, movements
+from domain import approvals, bank_transfers, catalogue, credit_applications, movements
+from domain.asked import BankTransferAsked
 from domain.events import Event, Recorded
 from domain.sealed import ERASED, SEALED, SEALED_PREFIX, is_sealed
 from domain.security import Noticed, key_of, stream_of
@@ -31,10 +32,13 @@ _LIVING = "SELECT person_id FROM person_keys WHERE person_id = ANY(%s)"
 _PERSONAL = (bank_transfers.Requested, movements.Instructed, credit_applications.Submitted)
 """These name the person whose key it is."""
 
+_LATER = (*credit_applications.EVENTS, *approvals.EVENTS)
+"""Of these only the first of a stream names the person."""
+
 _IN_OWN_WORDS = (credit_applications.Withdrawn, credit_applications.Declined)
 """Their reasons are whatever the person says."""
 
-_TRACES = frozenset({"document_hint", "document_number", "bank_account_hint"})
+_TRACES = frozenset({"document_hint", "document_number", "bank_account_hint", "bank_account"})
 """What is shown in the clear of something sealed, as long as the person is known."""
 _WORDS = frozenset({"reason", "reasons", "decision_reasons"})
 
@@ -62,13 +66,20 @@ class _Placed(Protocol):
 def key_id_of(event: _Placed) -> UUID:
     """Whose key opens what is sealed in an event: its person's, or a month's of the security log. Of a
     credit application's later events, which do not name the person, its stream's id."""
-    if isinstance(event.data, _PERSONAL):
-        return event.data.person_id or event.stream_id
+    if person_id := _person_of(event.data):
+        return person_id
     if not isinstance(event.data, Noticed):
         return event.stream_id
     # Noticed in one hour and recorded in the next, it is in the stream, and under the key, of the first.
     moment = event.recorded_at
     return key_of(moment - _HOUR if event.stream_id == stream_of(moment - _HOUR) else moment)
+
+
+def _person_of(data: Event) -> UUID | None:
+    """Who is named with what is sealed."""
+    if isinstance(data, approvals.Requested):
+        return data.asked.person_id if isinstance(data.asked, BankTransferAsked) else None
+    return data.person_id if isinstance(data, _PERSONAL) else None
 
 
 def hide(conn: Connection[Any], events: Sequence[Recorded]) -> Sequence[Recorded]:
@@ -95,13 +106,15 @@ async def hide_logged(
 
 async def hide_in(conn: AsyncConnection[Any], event: LoggedEvent, answer: T) -> T:
     """As `hide`, in all that is told of a stream with one of its events."""
-    # A state of an application shows a part of the document, and has nothing that is sealed.
+    # A state may show a part of a document or an account, and have nothing that is sealed.
     encoded = _encode(answer)
-    if _MARK not in encoded and not isinstance(event.data, credit_applications.EVENTS):
+    if _MARK not in encoded and not isinstance(event.data, _LATER):
         return answer
     ids, living = await _living(conn, [event], {event.position: key_id_of(event)})
     if ids[event.position] in living:
         return _replaced(answer, SEALED)
+    if isinstance(event.data, approvals.EVENTS) and ids[event.position] == event.stream_id:
+        return _replaced(answer, ERASED)  # it is about nobody's account at another bank
     own = isinstance(event.data, _IN_OWN_WORDS) or _WITHDRAWN in encoded
     return _replaced(answer, ERASED, _TRACES | _WORDS if own else _TRACES)
 
@@ -125,16 +138,14 @@ def _streams_of(
         {
             e.stream_id
             for e in events
-            if e.position in ids
-            and isinstance(e.data, credit_applications.EVENTS)
-            and not isinstance(e.data, _PERSONAL)
+            if e.position in ids and isinstance(e.data, _LATER) and _person_of(e.data) is None
         }
     )
 
 
 def _named(ids: dict[int, UUID], firsts: Iterable[tuple[UUID, str, bytes]]) -> dict[int, UUID]:
     """With persons in place of the streams whose first events name them."""
-    persons = {id_: getattr(catalogue.decode(t, s), "person_id", None) for id_, t, s in firsts}
+    persons = {id_: _person_of(catalogue.decode(t, s)) for id_, t, s in firsts}
     return {position: persons.get(id_) or id_ for position, id_ in ids.items()}
 
 

@@ -8,6 +8,12 @@ from fastapi import APIRouter, Query, Request, Response
 
 from api import approval_views
 from api.approval_responses import ApprovalOut, ApprovalPage, ApprovalRead
+from api.approving import (
+    requested_in_reach,
+    sees_kind,
+    while_person_known,
+    without_erased,
+)
 from api.callers import caller_of
 from api.freshness import Fresh, be_fresh, be_whole, gaps
 from api.models import Cursor, Id, In, Limit, Reading, ReasonIn, enum, one_of
@@ -18,7 +24,7 @@ from api.responses import NOT_MODIFIED, TAGGED, problems
 from api.state import Running
 from api.strict_json import StrictRoute
 from api.writing import APPROVALS, change, json_response, tagged_response
-from domain.approvals import STATUSES, Approve, Reject, Withdraw
+from domain.approvals import KINDS, STATUSES, Approve, Reject, Withdraw
 from projections.approvals import queries
 
 router = APIRouter(prefix=APPROVALS, tags=["approvals"], route_class=StrictRoute)
@@ -38,7 +44,8 @@ class ApprovalFilters(In):
 async def list_approvals(
     request: Request, filters: Annotated[ApprovalFilters, Query()], state: Running
 ) -> Response:
-    """Approvals, the last asked for first: all, or for customers those that they asked for."""
+    """Approvals, the last asked for first: all, for officers those of credit, and for customers those that
+    they asked for."""
     before = decode_cursor(filters.cursor)
     await be_fresh(state, "approvals", filters.min_position)
     caller = caller_of(request)
@@ -51,6 +58,9 @@ async def list_approvals(
             before=before,
             status=filters.status,
             maker_id=caller.owner_id or filters.maker_id,
+            kinds=None
+            if caller.owner_id
+            else [k.name for k in KINDS.values() if sees_kind(caller, k)],
         )
     return json_response(page(found, approval_views.approval_row), await gaps(state, "approvals"))
 
@@ -71,7 +81,11 @@ async def get_approval(
     await be_fresh(state, "approvals", reading.min_position)
     async with state.pool.connection() as conn:
         row = await queries.approval(conn, approval_id)
-    if row is None or not caller_of(request).sees(row.maker_id):
+    caller = caller_of(request)
+    is_seen = row is not None and (
+        row.maker_id == caller.owner_id if caller.owner_id else sees_kind(caller, KINDS[row.kind])
+    )
+    if row is None or not is_seen:
         raise ProblemError("approval_not_found", approval_id=approval_id)
     await be_whole(state, "approvals", key=approval_id)
     return tagged_response(approval_views.approval_row(row), row.version, if_none_match)
@@ -87,8 +101,11 @@ async def approve(
 ) -> Response:
     """Agree, so that what was asked for is done now. When that is refused, nothing is done, and the
     approval goes on waiting."""
-    command = Approve(approval_id, caller_of(request).user_id, expected)
-    answered = await change(request, state, command)
+    caller = caller_of(request)
+    requested = await requested_in_reach(state, caller, approval_id)
+    command = Approve(approval_id, caller.user_id, expected)
+    beside = await while_person_known(state, requested)
+    answered = await change(request, state, command, beside=beside, finish=without_erased)
     # A role may have changed, and the user's open sessions are over: here too, and at once.
     await state.gate.access.refresh()
     return answered
@@ -107,9 +124,10 @@ async def reject(
     body: ReasonIn | None = None,
 ) -> Response:
     """Refuse what was asked for."""
-    reason = body.reason if body else ""
-    command = Reject(approval_id, caller_of(request).user_id, reason, expected)
-    return await change(request, state, command)
+    reason, caller = body.reason if body else "", caller_of(request)
+    await requested_in_reach(state, caller, approval_id)
+    command = Reject(approval_id, caller.user_id, reason, expected)
+    return await change(request, state, command, finish=without_erased)
 
 
 @router.post(
@@ -127,4 +145,4 @@ async def withdraw(
     """Ask no longer. Only who asked can."""
     reason = body.reason if body else ""
     command = Withdraw(approval_id, caller_of(request).user_id, reason, expected)
-    return await change(request, state, command)
+    return await change(request, state, command, finish=without_erased)

@@ -10,8 +10,10 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from api import flow_reading
+from api.approval_responses import ApprovalOut
+from api.approving import create_or_ask
 from api.callers import caller_of
-from api.flow_asking import begun, refuse_above, refuse_if_match, sealed_account
+from api.flow_asking import begun, refuse_if_match, sealed_account
 from api.flow_models import BankTransferIn, BankTransferStatus
 from api.flow_reading import Asked, not_found
 from api.flow_responses import BankTransferOut, BankTransferPage, BankTransferWithSteps
@@ -29,6 +31,7 @@ from projections.flows.queries import Kind
 
 router = APIRouter(prefix="/api", tags=["bank transfers"], route_class=StrictRoute)
 
+_Made = BankTransferOut | ApprovalOut
 _MADE = {202: TAGGED, **problems(400, 404, 409, 422)}
 _READ = {200: TAGGED, 304: NOT_MODIFIED, **problems(400, 404)}
 _CANCELLED = {200: TAGGED, **problems(400, 404, 409, 422)}
@@ -53,10 +56,11 @@ async def request_deposit(request: Request, body: BankTransferIn, state: Running
     return await _request(request, body, state, "deposit")
 
 
-@router.post("/withdrawals", status_code=202, response_model=BankTransferOut, responses=_MADE)
+@router.post("/withdrawals", status_code=202, response_model=_Made, responses=_MADE)
 async def request_withdrawal(request: Request, body: BankTransferIn, state: Running) -> Response:
     """Send money to an account at another bank. It is held at once, and leaves when the bank has moved
-    it: see the steps at `Location`, or follow its `/stream`."""
+    it: see the steps at `Location`, or follow its `/stream`. More than the house lets one person move waits
+    for a second one: then `Location` is the approval's, and nothing is held yet."""
     return await _request(request, body, state, "withdrawal")
 
 
@@ -64,8 +68,6 @@ async def _request(request: Request, body: BankTransferIn, state: State, kind: K
     amount = in_currency(body.amount, body.currency)
     owner_id = caller_of(request).owner_id
     flow_id = id_for(body.id, owner_id)
-    if kind == "withdrawal":
-        refuse_above(state, body.currency, amount)
     sealed = await sealed_account(request, state, flow_id, body.account_id, body.outside)
     command = RequestBankTransfer(
         flow_id,
@@ -79,7 +81,9 @@ async def _request(request: Request, body: BankTransferIn, state: State, kind: K
         body.reference,
         owner_id,
     )
-    return await create(request, state, command, status=202)
+    if kind == "deposit":  # which takes nothing from anybody's account here
+        return await create(request, state, command, status=202)
+    return await create_or_ask(request, state, command, currency=body.currency, status=202)
 
 
 @router.get("/deposits", response_model=BankTransferPage, responses=problems(400))

@@ -18,7 +18,7 @@ _TYPES = {
     ".svg": "image/svg+xml",
 }
 _PAGE = "index.html"
-_PAGES = re.compile(r"(login|credit-applications(/[0-9a-f-]{36}|/[A-Za-z]{2}/new)?)?")
+_PAGES = re.compile(r"(login|queue|credit-applications(/[0-9a-f-]{36}|/[A-Za-z]{2}/new)?)?")
 
 _FOR_EVER = {"Cache-Control": "public, max-age=31536000, immutable"}
 """Another version has other addresses."""

@@ -9,11 +9,15 @@ from fastapi import APIRouter, Query, Request, Response
 from pydantic import Field
 
 from api import credit_reading, credit_views
+from api.approval_responses import ASKED
+from api.approving import ask_for_review, is_above
 from api.callers import caller_of
 from api.credit_asking import application_now, while_known
+from api.credit_disclosures import list_disclosures
 from api.credit_models import ApplicationDisclosureIn, ApprovalIn, CountryCode
 from api.credit_responses import (
     ApplicationDisclosedOut,
+    ApplicationDisclosurePage,
     ApplicationOut,
     ApplicationPage,
     ApplicationStatsPage,
@@ -37,6 +41,7 @@ from domain.credit_applications import (
     NoteApplicationDisclosure,
     ReleaseApplication,
     ReviewApplication,
+    amount_of,
 )
 from projections.applications.stats import stats
 
@@ -107,7 +112,11 @@ async def release_application(
     return await change(request, state, command)
 
 
-@router.post("/{application_id}/approve", response_model=ApplicationOut, responses=_CHANGED)
+@router.post(
+    "/{application_id}/approve",
+    response_model=ApplicationOut,
+    responses={202: ASKED, **_CHANGED},
+)
 async def approve_application(
     request: Request,
     application_id: Id,
@@ -116,11 +125,13 @@ async def approve_application(
     body: ApprovalIn | None = None,
 ) -> Response:
     """Approve what waits for an officer, as it was asked for or for less: an offer is made. Nobody
-    approves an application of his own, or that he brought."""
-    amount, caller = None, caller_of(request)
+    approves an application of his own, or that he brought. More than the house lets one person move is
+    answered with 202 and waits for another officer at `/api/approvals`."""
+    caller = caller_of(request)
+    there = await application_now(state, caller, application_id)
+    amount, currency = amount_of(there), there.asked.currency
     if body is not None and body.amount is not None:
-        there = await application_now(state, caller, application_id)
-        amount = in_currency(body.amount, there.asked.currency)
+        amount = in_currency(body.amount, currency)
     command = ReviewApplication(
         application_id,
         caller.user_id,
@@ -128,8 +139,11 @@ async def approve_application(
         body.reason if body else "",
         amount,
         expected,
+        there.round,
     )
     beside = await while_known(state, caller, application_id)
+    if is_above(state.policy, currency, amount):
+        return await ask_for_review(request, state, command, currency, beside)
     return await change(request, state, command, beside=beside)
 
 
@@ -157,7 +171,7 @@ async def disclose_application(
     request: Request, application_id: Id, body: ApplicationDisclosureIn, state: Running
 ) -> Response:
     """Show in clear who asks. Who was shown which fields and what for is an event of the application before
-    the answer is given; asked again, it is another one."""
+    the answer is given, which the applicant can read; asked again, it is another one."""
     refuse_if_match(request)
     refuse_idempotency_key(request)
     caller = caller_of(request)
@@ -181,6 +195,29 @@ async def disclose_application(
     answered = await change(request, state, command, finish=finish)
     answered.headers.update(NO_STORE)
     return answered
+
+
+class DisclosedFilters(In):
+    limit: Limit = 50
+    cursor: Cursor | None = None
+    min_position: Fresh = None
+
+
+@router.get(
+    "/{application_id}/disclosures",
+    response_model=ApplicationDisclosurePage,
+    responses=problems(400, 404, 422),
+)
+async def application_disclosures(
+    request: Request,
+    application_id: Id,
+    filters: Annotated[DisclosedFilters, Query()],
+    state: Running,
+) -> Response:
+    """Who was shown what is sealed in an application, the last time first: staff in clear, and a credit
+    bureau each time that it was asked. The applicant sees it too, with what for."""
+    f = filters
+    return await list_disclosures(request, state, application_id, f.limit, f.cursor, f.min_position)
 
 
 @router.post("/{application_id}/erase", response_model=ApplicationOut, responses=_CHANGED)

@@ -9,8 +9,10 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from api import flow_reading
+from api.approval_responses import ApprovalOut
+from api.approving import create_or_ask
 from api.callers import caller_of
-from api.flow_asking import refuse_above, refuse_if_match
+from api.flow_asking import refuse_if_match
 from api.flow_models import InvestmentIn, InvestmentStatus
 from api.flow_reading import Asked
 from api.flow_responses import InvestmentOut, InvestmentPage, InvestmentWithSteps
@@ -22,7 +24,7 @@ from api.preconditions import IfNoneMatch
 from api.responses import NOT_MODIFIED, TAGGED, problems
 from api.state import Running
 from api.strict_json import StrictRoute
-from api.writing import change, create
+from api.writing import change
 from domain.investments import CancelInvestment
 
 router = APIRouter(prefix="/api/investments", tags=["investments"], route_class=StrictRoute)
@@ -31,16 +33,16 @@ router = APIRouter(prefix="/api/investments", tags=["investments"], route_class=
 @router.post(
     "",
     status_code=202,
-    response_model=InvestmentOut,
+    response_model=InvestmentOut | ApprovalOut,
     responses={202: TAGGED, **problems(400, 404, 409, 422)},
 )
 async def request_investment(request: Request, body: InvestmentIn, state: Running) -> Response:
     """Invest in a fund. Its criteria are checked and its seat is reserved at once; then banks move the
-    money, which takes days: see the steps at `Location`, or follow its `/stream`."""
+    money, which takes days: see the steps at `Location`, or follow its `/stream`. More than the house lets
+    one person move waits for a second one: then `Location` is the approval's."""
     owner_id = caller_of(request).owner_id
     command = body.command(id_for(body.id, owner_id), owner_id)
-    refuse_above(state, command.currency, command.amount)
-    return await create(request, state, command, status=202)
+    return await create_or_ask(request, state, command, currency=command.currency, status=202)
 
 
 class InvestmentFilters(In):

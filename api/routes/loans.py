@@ -11,8 +11,9 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from api import loan_reading, loan_views
+from api.approval_responses import ASKED
+from api.approving import create_or_ask
 from api.callers import caller_of
-from api.flow_asking import refuse_above
 from api.flow_streams import LastEvent
 from api.freshness import find
 from api.ids import id_for
@@ -33,7 +34,7 @@ from api.problems import ProblemError
 from api.responses import TAGGED, TransferOut, problems
 from api.state import Running
 from api.strict_json import StrictRoute
-from api.writing import create, json_response
+from api.writing import json_response
 from domain.loans import FundLending, RepayLoan
 from projections.loans import queries
 
@@ -54,16 +55,18 @@ async def list_loans(
     "/funding",
     status_code=201,
     response_model=TransferOut,
-    responses={201: TAGGED, **problems(400, 404, 409, 422)},
+    responses={201: TAGGED, 202: ASKED, **problems(400, 404, 409, 422)},
 )
 async def fund_lending(request: Request, body: FundingIn, state: Running) -> Response:
-    """Put money where loans are paid out from: a transfer to the house's account for it."""
+    """Put money where loans are paid out from: a transfer to the house's account for it. More than the house
+    lets one person move is answered with 202 and waits for a second one at `/api/approvals`."""
     amount = in_currency(body.amount, body.currency)
-    refuse_above(state, body.currency, amount)
     owner_id = caller_of(request).owner_id
     transfer_id = id_for(body.id, owner_id)
     command = FundLending(transfer_id, body.source_account_id, amount, body.currency, owner_id)
-    return await create(request, state, command, place="/api/transfers")
+    return await create_or_ask(
+        request, state, command, currency=body.currency, place="/api/transfers"
+    )
 
 
 @router.get("/funding", response_model=LentPage, responses=problems(400))
@@ -110,20 +113,20 @@ async def list_repayments(
     "/{loan_id}/repayments",
     status_code=201,
     response_model=RepaymentOut,
-    responses=problems(400, 404, 409, 422),
+    responses={202: ASKED, **problems(400, 404, 409, 422)},
 )
 async def repay_loan(request: Request, loan_id: Id, body: RepaymentIn, state: Running) -> Response:
     """Pay back what is due, or more: all that is owed on a day is the loan's payoff, and no more than that
-    is taken."""
+    is taken. More than the house lets one person move is answered with 202 and waits for a second one at
+    `/api/approvals`: it is paid back as of the day on which that one agrees."""
     caller = caller_of(request)
     opened = await loan_reading.opened_for(caller, state, loan_id)
     amount = in_currency(body.amount, opened.currency)
-    refuse_above(state, opened.currency, amount)
     repayment_id = id_for(body.id, caller.owner_id)
     today = datetime.now(UTC).date()
     command = RepayLoan(loan_id, repayment_id, body.account_id, amount, today, caller.owner_id)
     view = partial(loan_views.repaid, repayment_id=repayment_id)
-    return await create(request, state, command, view=view)
+    return await create_or_ask(request, state, command, currency=opened.currency, view=view)
 
 
 @router.get("/{loan_id}/repayments/{repayment_id}", response_model=RepaymentRead, responses=_READ)

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from application.ledger import deciding_credit, deciding_flows
 from application.ledger.book import Book
+from application.ledger.deciding_approvals import accounts_of, owners_of
 from application.ledger.outcomes import AlreadyDone, BookCommand, Command
 from domain import (
     accounts,
@@ -23,7 +24,7 @@ from domain import (
     users,
 )
 from domain.accounts import Account, ChangeAccountStatus, OpenAccount
-from domain.approvals import Approval, Approve, Reject, RequestApproval, Withdraw
+from domain.approvals import Approval, Approve, Askable, Reject, RequestApproval, Withdraw
 from domain.bank_transfers import RequestBankTransfer
 from domain.credit_applications import SubmitApplication
 from domain.funds import OpenFund
@@ -44,7 +45,7 @@ from domain.transfers import (
     Transfer,
     VoidPending,
 )
-from domain.users import ChangeRole, RegisterUser
+from domain.users import RegisterUser
 
 
 def new_stream(command: Command) -> UUID | None:
@@ -110,7 +111,9 @@ def _needs(command: BookCommand, book: Book) -> Iterator[UUID]:
         case Approve():
             yield command.approval_id
             if (approval := _approval(command.approval_id, book)) is not None:
-                yield from _needs_of_asked(approvals.command_of(approval), book)
+                asked = approvals.command_of(approval)
+                yield from _needs_of_asked(asked, book)
+                yield from accounts_of(asked, book)
                 # One after the other: who registered somebody is known once that one is.
                 yield from approvals.line(approval.requested.maker_id, book.user)
                 yield from approvals.line(command.checker_id, book.user)
@@ -124,7 +127,7 @@ def _needs(command: BookCommand, book: Book) -> Iterator[UUID]:
             yield command.user_id
 
 
-def _needs_of_asked(asked: PostTransfer | ChangeRole, book: Book) -> Iterator[UUID]:
+def _needs_of_asked(asked: Askable, book: Book) -> Iterator[UUID]:
     yield from needs(asked, book)
     if (started := new_stream(asked)) is not None:
         yield started
@@ -239,22 +242,14 @@ def _request_approval(command: RequestApproval, book: Book, now: datetime) -> De
 def _approve(command: Approve, book: Book, now: datetime) -> Decided:
     """The agreement, and with it what was agreed to; when that is refused, neither."""
     approval = _approval(command.approval_id, book)
-    approved = approvals.approve(approval, command, book.user, _owners(approval, book), now)
+    owners = owners_of(approvals.command_of(approval), book) if approval is not None else ()
+    approved = approvals.approve(approval, command, book.user, owners, now)
     assert approval is not None, "one that is not there is refused"
     try:
-        done = decide(approvals.command_of(approval), book, now)
+        done = decide(approvals.command_of(approval, now, command.checker_id), book, now)
     except AlreadyDone as other:
         raise Refusal("id_reused", id=other.stream_id) from None
     return ((approval.id, approved), *done)
-
-
-def _owners(approval: Approval | None, book: Book) -> set[UUID]:
-    """Whose accounts an approval is about."""
-    asked = None if approval is None else approval.requested.transfer
-    if asked is None:
-        return set()
-    both = (book.account(asked.source_id), book.account(asked.destination_id))
-    return {a.owner_id for a in both if a is not None and a.owner_id is not None}
 
 
 def _reject(command: Reject, book: Book, now: datetime) -> Decided:

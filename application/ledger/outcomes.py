@@ -14,6 +14,7 @@ from application.jobs.jobs import NewJob
 from domain import (
     bank_transfers,
     credit_applications,
+    fraud_alarms,
     funds,
     investments,
     loans,
@@ -35,8 +36,14 @@ from domain.transfers import (
     VoidPending,
 )
 
-FlowCommand = funds.Command | investments.Command | bank_transfers.Command | movements.Command
-"""On what takes days."""
+FlowCommand = (
+    funds.Command
+    | investments.Command
+    | bank_transfers.Command
+    | movements.Command
+    | fraud_alarms.Command
+)
+"""On what takes days, and what stops it."""
 
 CreditCommand = credit_applications.Command | loans.Command | loans.FundLending
 

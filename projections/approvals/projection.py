@@ -89,16 +89,11 @@ def _insert(changes: Collection[_Change], db: Cursor[Any]) -> None:
             assert first is not None
             data = first.data
             assert isinstance(data, Requested)
-            kind, asked = (
-                ("transfer", data.transfer)
-                if data.transfer is not None
-                else ("role_change", data.role_change)
-            )
             copy.write_row((
-                first.stream_id, c.status, kind, data.maker_id, c.checker_id,
-                msgspec.to_builtins(asked), data.expires_at, c.reason, first.recorded_at,
-                None if decision is None else decision.recorded_at, last.version, first.position,
-                last.position,
+                first.stream_id, c.status, approvals.kind_of(data).name, data.maker_id,
+                c.checker_id, msgspec.to_builtins(approvals.shown(data)), data.expires_at,
+                c.reason, first.recorded_at, None if decision is None else decision.recorded_at,
+                last.version, first.position, last.position,
             ))  # fmt: skip
 
 

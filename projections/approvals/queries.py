@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, cast
 from uuid import UUID
 
 import msgspec
@@ -11,14 +12,21 @@ from msgspec import Struct
 from psycopg import AsyncConnection
 from psycopg.rows import args_row
 
-from domain.approvals import RoleAsked, TransferAsked
+from domain.approvals import KINDS, RoleAsked, TransferAsked
+from domain.asked import Asked
+from domain.sealed import ERASED
 from projections.paging import Page, fetch_page
 
-Kind = Literal["transfer", "role_change"]
+_SHOWN = (
+    "CASE WHEN asked ? 'person_id' AND NOT EXISTS (SELECT FROM person_keys"
+    " WHERE person_keys.person_id = (asked->>'person_id')::uuid)"
+    f' THEN asked || \'{{"bank_account_hint": "{ERASED}"}}\' ELSE asked END'
+)
+"""Of a person who is erased, nothing is shown: also not what is not sealed."""
 
 _COLUMNS = (
-    "id, status, kind, maker_id, checker_id, asked, expires_at, reason, requested_at, decided_at,"
-    " version, first_position, position"
+    f"id, status, kind, maker_id, checker_id, {_SHOWN} AS stored, expires_at, reason, requested_at,"
+    " decided_at, version, first_position, position"
 )
 _SELECT = f"SELECT {_COLUMNS} FROM approvals.approval"
 
@@ -31,7 +39,7 @@ class ApprovalRow(Struct, frozen=True):
 
     id: UUID
     status: str
-    kind: Kind
+    kind: str
     maker_id: UUID
     checker_id: UUID | None
     stored: dict[str, Any]
@@ -44,11 +52,9 @@ class ApprovalRow(Struct, frozen=True):
     position: int
 
     @property
-    def asked(self) -> TransferAsked | RoleAsked:
-        """What was asked for; amounts are minor units."""
-        if self.kind == "transfer":
-            return msgspec.convert(self.stored, TransferAsked)
-        return msgspec.convert(self.stored, RoleAsked)
+    def asked(self) -> TransferAsked | RoleAsked | Asked:
+        """What was asked for, without what is sealed; amounts are minor units."""
+        return cast(Asked, msgspec.convert(self.stored, KINDS[self.kind].stored))
 
 
 async def approval(conn: AsyncConnection[Any], approval_id: UUID) -> ApprovalRow | None:
@@ -65,13 +71,15 @@ async def list_approvals(
     before: int | None = None,
     status: str | None = None,
     maker_id: UUID | None = None,
+    kinds: Sequence[str] | None = None,
 ) -> Page[ApprovalRow]:
-    """Approvals, last asked for first. `before` is the `next_before` of the page before this one."""
+    """Approvals, last asked for first, by default of all kinds. `before` is the `next_before` of the page
+    before this one."""
     return await fetch_page(
         conn,
         ApprovalRow,
         _SELECT,
-        {"status = %s": status, "maker_id = %s": maker_id},
+        {"status = %s": status, "maker_id = %s": maker_id, "kind = ANY(%s)": kinds},
         key="first_position",
         key_of=lambda row: row.first_position,
         before=before,

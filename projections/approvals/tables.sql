@@ -13,9 +13,9 @@ CREATE TABLE approval (
     first_position bigint      NOT NULL,
     position       bigint      NOT NULL
 ) WITH (fillfactor = 90);
-COMMENT ON COLUMN approval.kind IS 'transfer or role_change';
+COMMENT ON COLUMN approval.kind IS 'transfer, role_change, investment, bank_transfer, repayment, funding or review';
 COMMENT ON COLUMN approval.checker_id IS 'who approved or rejected it';
-COMMENT ON COLUMN approval.asked IS 'as in approval.requested: amounts in minor units, and nothing that has its default';
+COMMENT ON COLUMN approval.asked IS 'as in approval.requested: amounts in minor units, and nothing that is sealed or has its default';
 COMMENT ON COLUMN approval.reason IS 'why it was rejected or withdrawn';
 COMMENT ON COLUMN approval.first_position IS 'position of approval.requested: the order of lists';
 COMMENT ON COLUMN approval.position IS 'position of its last event';

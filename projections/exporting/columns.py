@@ -136,7 +136,8 @@ def _field(event: type[Event], field: inspect.Field) -> _Field:
     type_, nullable = field.type, False
     if isinstance(type_, inspect.UnionType) and type_.includes_none:
         rest = [t for t in type_.types if not isinstance(t, inspect.NoneType)]
-        if len(rest) == 1:
+        # Of several structs each says which it is.
+        if len(rest) == 1 or all(isinstance(t, inspect.StructType) for t in rest):
             type_, nullable = rest[0], True
     try:
         name, convert = _TYPES[type(type_)]

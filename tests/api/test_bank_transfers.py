@@ -16,7 +16,7 @@ from domain.movements import derived_id
 from tests.api.conftest import Bank, Json, problem_of, some_id
 from tests.conftest import Database
 from tests.support.flows import IBAN, Steps, transferring
-from tests.support.serving import client_of, serving
+from tests.support.serving import client_of
 from tests.support.staff import as_user, make
 
 HINT = "DE" + "*" * 16 + "3000"
@@ -241,18 +241,6 @@ def test_customers_see_and_touch_their_own_only(
         assert support.get(path).json()["id"] == id_
         refused = support.post(f"/api/{kind}s", json=transferring(anna.account))
         problem_of(refused, 403, "insufficient_permissions")
-
-
-def test_more_than_one_person_may_move_does_not_leave_alone(
-    anna: Customer, api_database: Database
-) -> None:
-    limited = serving(api_database.url, projecting=False, FOUR_EYES_ABOVE="EUR:100.00")
-    with limited as url, client_of(url, "user", UUID(anna.user["id"])) as own:
-        answer = own.post("/api/withdrawals", json=transferring(anna.account, "100.01"))
-        assert "100.00 EUR" in problem_of(answer, 422, "needs_approval")["detail"]
-        for kind, amount in (("withdrawal", "100.00"), ("deposit", "100.01")):
-            answer = own.post(f"/api/{kind}s", json=transferring(anna.account, amount))
-            assert answer.status_code == 202, answer.text
 
 
 def test_what_was_just_asked_for_is_there_for_who_asks_at_once(anna: Customer) -> None:

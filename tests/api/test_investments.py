@@ -13,7 +13,7 @@ from domain.movements import derived_id
 from tests.api.conftest import Bank, Json, problem_of, some_id
 from tests.conftest import Database
 from tests.support.flows import Steps, invest, investing, make_fund
-from tests.support.serving import client_of, serving
+from tests.support.serving import client_of
 from tests.support.staff import as_user, make
 
 
@@ -263,13 +263,3 @@ def test_customers_see_and_touch_their_own_only(
         assert support.get(path).json()["id"] == id_
         problem_of(support.post(f"{path}/cancel"), 403, "insufficient_permissions")
         problem_of(operator.get(path), 403, "insufficient_permissions")
-
-
-def test_more_than_one_person_may_move_is_not_invested(api_database: Database) -> None:
-    limited = serving(api_database.url, projecting=False, FOUR_EYES_ABOVE="EUR:1000.00")
-    with limited as url, client_of(url) as own:
-        bank = Bank(own)
-        fund, account = make_fund(own), bank.funded("900.00")
-        answer = own.post("/api/investments", json=investing(account, fund, "1000.01"))
-        assert "1000.00 EUR" in problem_of(answer, 422, "needs_approval")["detail"]
-        assert own.post("/api/investments", json=investing(account, fund, "1000.00")).is_success

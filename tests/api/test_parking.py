@@ -5,8 +5,10 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from functools import partial
 from queue import Queue
+from typing import Any
 
 import httpx2
 import psycopg
@@ -72,6 +74,8 @@ def test_a_gap_is_refused_rather_than_shown(api_database: Database) -> None:
             assert f"retry {found['details']['projection']} {poor}" in found["detail"]
         refusal(bank, "/api/trial-balance", position=last)
         refusal(bank, f"/api/accounts/{poor}/entries", position=last)
+        days: dict[str, Any] = {"from": "2026-01-01", "to": str(datetime.now(UTC).date())}
+        refusal(bank, f"/api/accounts/{poor}/statement", **days)
         # What the log answers itself, what came before, and all others are answered.
         assert bank.get(f"/api/accounts/{poor}/balance", position=last)["balance"] == "6.00"
         assert len(bank.get(f"/api/accounts/{poor}/entries", position=before)["data"]) == 1

@@ -42,6 +42,7 @@ from tests.support.credit_world import (
     ACCOUNT,
     ANOTHERS,
     APPLICATION,
+    CLERK,
     COLLEAGUE,
     ELSEWHERE,
     FOREIGN,
@@ -124,20 +125,22 @@ def test_who_has_approved_takes_nothing_of_it() -> None:
     """Neither in the applicant's place, nor in an account of his own."""
     nobodys = [*submitted(owner_id=None, account_id=None), *given_up()]
     review = decided("manual_review", "manual_review")
-    approve = ReviewApplication(APPLICATION, OFFICER, "approve")
+    alone = ReviewApplication(APPLICATION, OFFICER, "approve")
+    together = ReviewApplication(APPLICATION, CLERK, "approve", second_id=OFFICER)
+    for approve in (alone, together):
 
-    def accept(by: UUID | None, account_id: UUID) -> str:
-        world = given(*nobodys, *review)
-        world.submit(approve)
-        world.submit(MakeOffer(APPLICATION))
-        return outcome(world, AcceptOffer(APPLICATION, account_id, by=by))
+        def accept(by: UUID | None, account_id: UUID, approve: ReviewApplication = approve) -> str:
+            world = given(*nobodys, *review)
+            world.submit(approve)
+            world.submit(MakeOffer(APPLICATION))
+            return outcome(world, AcceptOffer(APPLICATION, account_id, by=by))
 
-    assert accept(OFFICER, ACCOUNT) == "own_application"
-    assert accept(COLLEAGUE, OFFICERS) == "own_application"
-    assert accept(None, OFFICERS) == "own_application"
-    assert accept(COLLEAGUE, ACCOUNT) == "accepted"
-    assert accept(OWNER, ACCOUNT) == "accepted"
-    assert accept(None, ACCOUNT) == "accepted"
+        assert accept(OFFICER, ACCOUNT) == "own_application"
+        assert accept(COLLEAGUE, OFFICERS) == "own_application"
+        assert accept(None, OFFICERS) == "own_application"
+        assert accept(COLLEAGUE, ACCOUNT) == "accepted"
+        assert accept(OWNER, ACCOUNT) == "accepted"
+        assert accept(None, ACCOUNT) == "accepted"
 
 
 def test_what_could_not_be_paid_out_goes_to_no_account_of_who_has_approved_it() -> None:

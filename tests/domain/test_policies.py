@@ -46,6 +46,7 @@ TABLE = {
     "applications.review": "--a--a",
     "applications.totals": "--aa-a",
     "applications.disclose": "--aa-a",
+    "applications.disclosures": "o-aa--",
     "applications.erase": "--a---",
     "countries.read": "aaaaaa",
     # Loans are repaid by who owes them; admins provide what is lent. Tables are tried by who reads them.
@@ -98,10 +99,10 @@ TABLE = {
     "api_keys.read": "ooaaoo",
     "api_keys.issue": "ooo-oo",
     "api_keys.revoke": "ooaooo",
-    # Two admins, or a customer and an admin.
-    "approvals.read": "o-aa--",
-    "approvals.decide": "--a---",
-    "approvals.withdraw": "o-o---",
+    # Two admins, or a customer and an admin; two officers where it is about an application.
+    "approvals.read": "o-aa-a",
+    "approvals.decide": "--a--a",
+    "approvals.withdraw": "o-o--o",
 }
 
 REACH = {"a": "all", "o": "own", "-": None}

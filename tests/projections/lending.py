@@ -27,6 +27,7 @@ from domain.credit_applications import (
     MakeOffer,
     MoveApplication,
     NoteApplicationDisclosure,
+    NoteOpening,
     RecordReport,
     ReleaseApplication,
     ReportReceived,
@@ -121,7 +122,9 @@ def changed(id_: UUID, applicant_id: UUID) -> ChangeApplication:
 APPLICATIONS: dict[str, Callable[[UUID], list[Command]]] = {
     "submitted": lambda id_: [],
     "unanswered": lambda id_: [GiveReportUp(id_, report_of(id_), "bureau_silent")],
-    "assessed": lambda id_: [reported(id_)],
+    "assessed": lambda id_: [
+        NoteOpening(id_, report_of(id_), "Equifax", ("document_number",)), reported(id_),
+    ],
     "referred": referred,
     "rejected": lambda id_: [reported(id_, 400), judged(id_, "reject", "Low score", "Debt")],
     "approved": approved,

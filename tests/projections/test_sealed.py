@@ -16,8 +16,9 @@ from msgspec import Struct
 from application.ledger import Ledger, Submission
 from application.privacy import person_keys
 from application.privacy.master_keys import MasterKeys
-from domain import bank_transfers, movements
+from domain import approvals, bank_transfers, movements
 from domain.accounts import Opened
+from domain.asked import BankTransferAsked
 from domain.credit_applications import WithdrawApplication, Withdrawn
 from domain.events import Event, Recorded
 from domain.provenance import Provenance
@@ -29,7 +30,7 @@ from projections.log import stream_events
 from projections.sealed import hide, hide_in, hide_logged
 from tests.conftest import Database
 from tests.projections.exporting.reading import export, exported_rows
-from tests.projections.histories import a_day, log_of, recorded, write
+from tests.projections.histories import a_day, append, log_of, recorded, write
 from tests.projections.lending import asked, changed, reported, submit
 from tests.projections.people import sealed
 from tests.projections.running import ask
@@ -180,6 +181,23 @@ def test_a_credit_application_is_its_persons(
     write(ledger, [submit(other, asked())])
     put_key(conn, other)
     assert ask(database.url, told, other) == ({"[sealed]"}, {"[sealed]"})
+
+
+def test_what_waits_for_a_second_person_is_its_persons(database: Database, conn: Conn) -> None:
+    """Also what is told of the approval after later events, which do not name the person."""
+    id_, person = uuid4(), uuid4()
+    asked_for = BankTransferAsked(
+        uuid4(), "deposit", BOB, "EUR", 100, sealed(Random(1)), "**3000", person
+    )
+    requested = approvals.Requested(ALICE, a_day(1), asked=asked_for)
+    append(database, (id_, requested), (id_, approvals.Rejected(BOB)))
+    for text, has_hint in (("[erased]", False), ("[sealed]", True)):
+        if has_hint:
+            put_key(conn, person)
+        assert ask(database.url, told, id_) == ({text}, {text})
+        first = hide(conn, recorded(conn))[0].data
+        for shown in (str(first), ask(database.url, state_shown, id_)):
+            assert ("**3000" in shown) == has_hint
 
 
 def test_what_shows_a_part_of_a_document_or_was_said_is_forgotten_too(

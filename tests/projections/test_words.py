@@ -12,6 +12,7 @@ from domain import (
     catalogue,
     credit_applicants,
     credit_applications,
+    fraud_alarms,
     funds,
     investments,
     loans,
@@ -19,6 +20,13 @@ from domain import (
 )
 from domain.accounts import Credited, Debited, Held, Opened, Released, StatusChanged
 from domain.approvals import Approved, Rejected, Requested, RoleAsked, TransferAsked, Withdrawn
+from domain.asked import (
+    BankTransferAsked,
+    FundingAsked,
+    InvestmentAsked,
+    RepaymentAsked,
+    ReviewAsked,
+)
 from domain.events import Event
 from domain.security import (
     AuthenticationFailed,
@@ -118,6 +126,32 @@ WORDS: list[tuple[Event, str]] = [
     (
         Requested(A, DAY, role_change=RoleAsked(B, "admin")),
         f"{A} asked for the role admin for user {B}",
+    ),
+    *(
+        (Requested(A, DAY, asked=wanted), f"{A} asked for {words}")
+        for wanted, words in (
+            (
+                InvestmentAsked(T, A, B, 1250, "EUR"),
+                f"an investment of 12.50 EUR from {A} in fund {B}",
+            ),
+            (
+                BankTransferAsked(T, "deposit", A, "EUR", 1250, "sealed:1:x", "**3000", B),
+                f"a deposit of 12.50 EUR to {A}",
+            ),
+            (
+                BankTransferAsked(T, "withdrawal", A, "EUR", 1250),
+                f"a withdrawal of 12.50 EUR from {A}",
+            ),
+            (
+                RepaymentAsked(T, R, A, 1250, "EUR"),
+                f"a repayment of 12.50 EUR of loan {T} from {A}",
+            ),
+            (FundingAsked(T, A, 1250, "EUR"), f"money to lend of 12.50 EUR from {A}"),
+            (
+                ReviewAsked(T, 1250, "EUR", 1, "payslips"),
+                f"the approval of 12.50 EUR for application {T}: payslips",
+            ),
+        )
     ),
     (Approved(B), f"approved by {B}"),
     (Rejected(B, "too much"), f"rejected by {B}: too much"),
@@ -254,6 +288,20 @@ WORDS: list[tuple[Event, str]] = [
         f"the refund of investment {T} is unresolved: no_answer",
     ),
     (
+        fraud_alarms.Raised("F-1", "low", "account", A, A, DAY, "odd hours"),
+        f"low alarm F-1 about account {A}: odd hours",
+    ),
+    (
+        fraud_alarms.Raised(
+            "F-1", "high", "deposit", T, A, DAY, "stolen", B, is_called_off=True, is_frozen=True
+        ),
+        f"high alarm F-1 about deposit {T}: stolen; called off; account {A} frozen",
+    ),
+    (
+        fraud_alarms.Raised("F-1", "high", "account", A, A, DAY, left="account_closed"),
+        f"high alarm F-1 about account {A}; not frozen: account_closed",
+    ),
+    (
         asked(owner_id=A, loan_type="personal"),
         "asked for credit of 30.00 EUR in ES for 3 months at 12% a year (personal),"
         f" for owner {A}",
@@ -313,6 +361,10 @@ WORDS: list[tuple[Event, str]] = [
         f"approved by officer {A}, up to 12.50 EUR: known",
     ),
     (
+        credit_applications.Reviewed("approved", A, "", 1250, B),
+        f"approved by officer {A}, with whom {B} agreed, up to 12.50 EUR",
+    ),
+    (
         credit_applications.Reviewed("rejected", A, "no papers"),
         f"rejected by officer {A}: no papers",
     ),
@@ -332,6 +384,10 @@ WORDS: list[tuple[Event, str]] = [
     ),
     (credit_applications.Disbursed(R), f"paid out as loan {R}"),
     (credit_applications.Withdrawn("withdrawn", "no need"), "withdrawn"),
+    (
+        credit_applications.OpenedForBureau(R, "Equifax", ("document_number", "full_name")),
+        f"document_number and full_name opened to ask Equifax for report {R}",
+    ),
     (
         credit_applications.Disclosed(A, ("full_name", "phone"), "a call"),
         f"full_name and phone shown to {A} in clear: a call",

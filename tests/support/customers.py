@@ -13,8 +13,9 @@ from application.ledger import Ledger
 from domain.loans import loan_account
 from tests.api.conftest import Bank
 from tests.support.credit import Desk, submit
+from tests.support.flows import transferring
 from tests.support.people import bearer
-from tests.support.serving import client_of
+from tests.support.serving import NO_TLS, client_of
 
 ALONE = "EUR:9000.00"
 """FOUR_EYES_ABOVE of the servers that they meet on."""
@@ -33,7 +34,9 @@ class Person:
         self.name = f"{name} Unmistakable"
         self.email = f"{name.lower()}.{uuid4().hex}@example.com"
         self.id = self._register(base_url, f"{name} keeps this")
-        self.client = httpx2.Client(base_url=base_url, timeout=30, headers=bearer("user", self.id))
+        self.client = httpx2.Client(
+            base_url=base_url, timeout=30, headers=bearer("user", self.id), verify=NO_TLS
+        )
         self.bank = Bank(self.client)
         self.things: dict[str, list[str]] = {kind: [] for kind in KINDS} | {"user": [str(self.id)]}
         """Ids by kind."""
@@ -46,7 +49,7 @@ class Person:
             "password": password,
             "password_confirmation": password,
         }
-        answer = httpx2.post(f"{base_url}/api/users", json=body, timeout=30)
+        answer = httpx2.post(f"{base_url}/api/users", json=body, timeout=30, verify=NO_TLS)
         assert answer.status_code == 201, answer.text
         return UUID(answer.json()["id"])
 
@@ -70,6 +73,13 @@ class Person:
         }
         answer = self.bank.move(source, destination, amount, **words, **more)
         assert answer.status_code in (201, 202), answer.text
+        return str(answer.json()["id"])
+
+    def take_out(self, account: str, amount: str) -> str:
+        """The id of the approval that a withdrawal waits for."""
+        answer = self.client.post("/api/withdrawals", json=transferring(account, amount))
+        assert answer.headers["location"].startswith("/api/approvals/"), answer.text
+        self.secrets.add(amount)
         return str(answer.json()["id"])
 
     def begin_session(self) -> None:
@@ -154,6 +164,7 @@ def three_customers(base_url: str, conninfo: str) -> Iterator[World]:
             held = person.move(one, other, f"117{more}", pending=True)
             person.things["transfer"].append(held)
             person.things["approval"].append(person.move(one, other, f"9111{more}"))
+            person.things["approval"].append(person.take_out(one, f"9011{more}"))
             person.borrow(desk, one, more)
             person.begin_session()
         a1, b1 = accounts["a1"], accounts["b1"]

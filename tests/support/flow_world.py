@@ -47,7 +47,8 @@ _FIRST = frozenset(
     {
         "account.opened", "transfer.posted", "transfer.reserved", "fund.opened",
         "investment.requested", "bank_transfer.requested", "movement.instructed",
-        "loan.opened", "credit_application.submitted",
+        "loan.opened", "credit_application.submitted", "fraud_alarm.raised",
+        "approval.requested", "user.registered",
     }
 )  # fmt: skip
 """What only a stream that is not there yet takes."""

@@ -80,10 +80,16 @@ _OWN_WORDS = ("credit_application.withdrawn", "credit_application.declined")
 
 def _shown(data: Event) -> dict[str, object]:
     """The fields of an event whose person is forgotten."""
-    values = {f.name: _plain(getattr(data, f.name)) for f in fields(data)}
-    traces = _HINTS if "[erased]" in values.values() else ()
-    for name in (*traces, *(("reason",) if data.topic in _OWN_WORDS else ())):
-        if values.get(name):
+    values = _forgotten({f.name: getattr(data, f.name) for f in fields(data)})
+    if data.topic in _OWN_WORDS and values["reason"]:
+        values["reason"] = "[erased]"
+    return values
+
+
+def _forgotten(told: dict[str, object]) -> dict[str, object]:
+    values = {name: _plain(value) for name, value in told.items()}
+    for name in _HINTS:
+        if "[erased]" in values.values() and values.get(name):
             values[name] = "[erased]"
     return values
 
@@ -95,7 +101,9 @@ def _column(field: str) -> str:
 def _plain(value: object) -> object:
     if isinstance(value, str) and value.startswith("sealed:1:"):
         return "[erased]"
-    if isinstance(value, UUID | tuple | Struct):
+    if isinstance(value, Struct):
+        return _forgotten(json.loads(msgspec.json.encode(value)))
+    if isinstance(value, UUID | tuple):
         return json.loads(msgspec.json.encode(value))
     return value
 
