@@ -13,7 +13,7 @@ help: ## show these targets
 run: $(VENV)/runtime ## run Daybook on this machine, with a Postgres of its own in var/
 	@exec $(BIN)/daybook up
 
-test: check ## everything that CI runs: linters, types and all tests
+test: check $(VENV)/browser ## everything that CI runs: linters, types and all tests
 	$(BIN)/pytest -n logical --maxprocesses 8
 
 check: $(VENV)/dev ## linters and types only
@@ -49,6 +49,12 @@ $(VENV)/runtime: requirements.lock pyproject.toml
 $(VENV)/dev: requirements-dev.lock $(VENV)/runtime
 	@echo "Installing the tools for tests into $(VENV)."
 	@$(PIP) --no-deps --requirement requirements-dev.lock
+	@touch $@
+
+# Comes with all that it needs, so that other packages can change without it.
+$(VENV)/browser: $(addprefix tests/support/chromium/,install.py package-lock.json fonts.conf) | $(VENV)/dev
+	@echo "Installing a browser for tests into $(VENV)."
+	@$(BIN)/python tests/support/chromium/install.py
 	@touch $@
 
 # Keeps a venv that works; else makes one with the newest Python that can.

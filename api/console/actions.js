@@ -3,7 +3,8 @@
 import { alertBox, h } from "./dom.js";
 import { may, money } from "./words.js";
 
-const OPEN = ["pending", "risk_check", "manual_review", "pre_approved"];
+const UNDECIDED = ["pending", "risk_check", "manual_review"];
+const OPEN = [...UNDECIDED, "pre_approved"];
 
 // In the order in which they are shown, as { name, element({ api, perform }) }.
 export function actionsFor(user, application) {
@@ -19,6 +20,7 @@ export function actionsFor(user, application) {
     can.push(approval(application), withReason("reject", "Reject", { isRequired: true }));
   }
   if (isOwn && isOffered) can.push(acceptance(application), withReason("decline", "Decline the offer"));
+  if (isOwn && UNDECIDED.includes(application.status)) can.push(changes(application));
   if (isOpen && (isOwn || may(user, "review"))) can.push(withReason("withdraw", "Withdraw"));
   return can;
 }
@@ -31,7 +33,7 @@ function just(name, label) {
 function withReason(name, label, { isRequired = false } = {}) {
   const element = ({ perform }) => {
     const reason = reasonInput(name, isRequired);
-    return formOf(name, label, perform, [reason.element], () => ({ reason: reason.value() }));
+    return formOf(name, label, perform, [reason.element], () => ({ reason: reason.value() }), "quiet");
   };
   return { name, element };
 }
@@ -42,9 +44,28 @@ function approval({ amount_requested, max_approved_amount, currency }) {
     const label = h("label", { for: "approve-amount" }, `Amount in ${currency}, at most ${money(amount_requested, currency)}`);
     const reason = reasonInput("approve", false);
     const body = () => ({ amount: amount.value.trim(), reason: reason.value() });
-    return formOf("approve", "Approve", perform, [label, amount, reason.element], body);
+    return formOf("approve", "Approve", perform, [h("div", {}, label, amount), reason.element], body);
   };
   return { name: "approve", element };
+}
+
+// The bureau is asked again, and it is decided anew.
+function changes({ amount_requested, months, currency }) {
+  const element = ({ perform }) => {
+    const amount = h("input", { id: "change-amount", inputmode: "decimal", value: amount_requested });
+    const time = h("input", { id: "change-months", inputmode: "numeric", value: String(months) });
+    const fields = [
+      h("div", {}, h("label", { for: "change-amount" }, `Amount in ${currency}`), amount),
+      h("div", {}, h("label", { for: "change-months" }, "Months"), time),
+    ];
+    const asked = () => time.value.trim();
+    const body = () => ({
+      amount_requested: amount.value.trim(),
+      months: /^\d+$/.test(asked()) ? Number(asked()) : asked(), // the API says what is wrong with it
+    });
+    return formOf("change", "Ask for this instead", perform, fields, body, "quiet");
+  };
+  return { name: "change", element };
 }
 
 // The money goes to an account of one's own in the currency of the loan.
@@ -56,13 +77,14 @@ function acceptance({ account_id, currency }) {
       ({ data }) => {
         const others = data.filter(({ id }) => id !== account_id);
         choice.append(...others.map(({ id, name }) => h("option", { value: id }, `${name} (${currency})`)));
-        if (!account_id && !others.length) hint.textContent = `You have no account in ${currency}: open one first.`;
+        choice.disabled = !account_id && !others.length;
+        if (choice.disabled) hint.textContent = `You have no account in ${currency}: open one first.`;
       },
       (problem) => hint.replaceChildren(alertBox(problem.title, problem.message)),
     );
     const label = h("label", { for: "accept-account" }, "Pay the money to");
     const body = () => (choice.value ? { account_id: choice.value } : {});
-    return formOf("accept", "Accept the offer", perform, [label, choice, hint], body);
+    return formOf("accept", "Accept the offer", perform, [h("div", {}, label, choice), hint], body);
   };
   return { name: "accept", element };
 }
@@ -74,8 +96,8 @@ function reasonInput(name, isRequired) {
   return { element: h("div", {}, label, input), value: () => input.value.trim() };
 }
 
-function formOf(name, label, perform, fields, body) {
-  const button = h("button", { type: "submit" }, label);
+function formOf(name, label, perform, fields, body, look = null) {
+  const button = h("button", { type: "submit", class: look }, label);
   async function onsubmit(event) {
     event.preventDefault();
     button.disabled = true;

@@ -36,9 +36,9 @@ async function reach(url, options) {
   throw new Problem(answer.status, isProblem ? await answer.json() : UNREACHABLE);
 }
 
-function asJson(body, headers = {}) {
+function asJson(body, headers = {}, method = "POST") {
   return {
-    method: "POST",
+    method,
     headers: { "Content-Type": "application/json", ...headers },
     body: JSON.stringify(body),
   };
@@ -118,6 +118,10 @@ export class Api {
   async post(path, body, headers) {
     const answer = await this.#send(path, asJson(body, headers));
     return answer.status === 204 ? null : answer.json();
+  }
+
+  async put(path, body, headers) {
+    return (await this.#send(path, asJson(body, headers, "PUT"))).json();
   }
 
   // The body of a stream of events: EventSource cannot say who asks.

@@ -2,6 +2,11 @@
 
 const FIRST_WAIT_MS = 500;
 const LONGEST_WAIT_MS = 30_000;
+const SOON_MS = 300;
+const SELDOM_MS = 3_000; // requests are counted
+
+export const LIVE = "Live: changes show by themselves.";
+export const NOT_LIVE = "Not live just now: connecting again.";
 
 // Each event of a body as { id, name, data }.
 export async function* eventsOf(body) {
@@ -68,5 +73,28 @@ export async function follow(api, path, { onOpen, onEvent, onLost, isDone = () =
     onLost?.();
     await new Promise((resolve) => setTimeout(resolve, wait * (0.5 + Math.random())));
     wait = Math.min(wait * 2, LONGEST_WAIT_MS);
+  }
+}
+
+// Asks again soon after something happened, and seldom however much happens.
+export class Seldom {
+  #ask;
+  #due = null;
+  #askedAt = 0;
+
+  constructor(ask) {
+    this.#ask = ask;
+  }
+
+  // Somebody asks now.
+  asks() {
+    this.#askedAt = Date.now();
+  }
+
+  soon() {
+    this.#due ??= setTimeout(() => {
+      this.#due = null;
+      this.#ask();
+    }, Math.max(SOON_MS, this.#askedAt + SELDOM_MS - Date.now()));
   }
 }

@@ -7,12 +7,15 @@ import { showApplication } from "./page-application.js";
 import { showForm } from "./page-form.js";
 import { showList } from "./page-list.js";
 import { showLogin } from "./page-login.js";
+import { showQueue } from "./page-queue.js";
 
 const HOME = "/console/credit-applications";
 const LOGIN = "/console/login";
+const QUEUE = "/console/queue";
 
 const PAGES = [
   [/^\/console\/login$/, showLogin],
+  [/^\/console\/queue$/, showQueue],
   [/^\/console\/credit-applications$/, showList],
   [/^\/console\/credit-applications\/([A-Za-z]{2})\/new$/, showForm],
   [/^\/console\/credit-applications\/([0-9a-f-]{36})$/, showApplication],
@@ -68,7 +71,9 @@ function showFrame() {
   if (!user) return byId("top").replaceChildren(brand);
   byId("top").replaceChildren(
     brand,
-    h("nav", { "aria-label": "Pages" }, may(user, "read") && h("a", { href: HOME }, "Applications")),
+    h("nav", { "aria-label": "Pages" },
+      may(user, "read") && h("a", { href: HOME }, "Applications"),
+      may(user, "review") && h("a", { href: QUEUE }, "Queue")),
     h("span", { class: "who" }, `${user.email} (${user.role})`),
     h("button", { type: "button", class: "quiet", onclick: logOut }, "Log out"),
   );

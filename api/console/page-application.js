@@ -2,9 +2,10 @@
 
 import { actionsFor } from "./actions.js";
 import { badge } from "./badge.js";
+import { disclosuresOf } from "./disclosures.js";
 import { alertBox, announce, h } from "./dom.js";
 import { follow } from "./live.js";
-import { isOver, moment, money, plain, rate, STATUSES } from "./words.js";
+import { isOver, may, moment, money, plain, rate, STATUSES } from "./words.js";
 
 const SOON_MS = 300;
 
@@ -12,13 +13,14 @@ export async function showApplication({ api, draw, signal, part: id, state }) {
   const path = `/api/applications/${id}`;
   const facts = h("div");
   const actions = h("div");
+  const seen = h("div");
   const said = h("div");
   let application = null;
   let shownActions = "";
   let due = null;
   let before = Promise.resolve();
 
-  draw("Application", said, facts, actions);
+  draw("Application", said, facts, actions, seen);
   await load({ min_position: state.position });
   if (!application) return;
   follow(api, `${path}/stream`, {
@@ -37,6 +39,7 @@ export async function showApplication({ api, draw, signal, part: id, state }) {
       try {
         const found = await api.get(path, query);
         if (!signal.aborted) take(found);
+        if (!signal.aborted && may(api.user, "disclosures")) seen.replaceChildren(disclosuresOf(await api.get(`${path}/disclosures`)));
       } catch (problem) {
         if (!signal.aborted) said.replaceChildren(alertBox(problem.title, problem.message));
       }
@@ -47,7 +50,7 @@ export async function showApplication({ api, draw, signal, part: id, state }) {
   function take(found) {
     if (application && found.version < application.version) return;
     if (application && application.status !== found.status) announce(`The status is now: ${STATUSES[found.status]}`);
-    if (!application) draw(`Application of ${found.full_name}`, said, facts, actions);
+    if (!application) draw(`Application of ${found.full_name}`, said, facts, actions, seen);
     application = found;
     facts.replaceChildren(...factsOf(found));
     showActions();
@@ -56,23 +59,26 @@ export async function showApplication({ api, draw, signal, part: id, state }) {
   // Only other ones take the place of those that are there: somebody may be typing a reason.
   function showActions() {
     const can = actionsFor(api.user, application);
-    const names = JSON.stringify(can.map(({ name }) => name));
-    if (names === shownActions) return;
-    shownActions = names;
+    const { amount_requested, months } = application;
+    const shown = JSON.stringify([can.map(({ name }) => name), amount_requested, months]);
+    if (shown === shownActions) return;
+    shownActions = shown;
     const forms = can.map((action) => action.element({ api, perform }));
-    actions.replaceChildren(...(forms.length ? [h("h2", {}, "What you can do"), ...forms] : []));
+    actions.replaceChildren(...(forms.length ? [h("h2", {}, "What you can do"), h("div", { class: "actions" }, forms)] : []));
   }
 
   async function perform(name, body) {
     said.replaceChildren();
     try {
       // Decided on as it is shown, or not at all.
-      const made = await api.post(`${path}/${name}`, body, { "If-Match": `"${application.version}"` });
+      const headers = { "If-Match": `"${application.version}"` };
+      const made = await (name === "change" ? api.put(path, body, headers) : api.post(`${path}/${name}`, body, headers));
       announce("Done.");
       await load({ min_position: made.position });
     } catch (problem) {
       if (signal.aborted) return;
-      said.replaceChildren(alertBox(problem.title, problem.message));
+      const wrong = (problem.details.errors ?? []).map(({ field, message }) => `${plain(field)}: ${message}.`);
+      said.replaceChildren(alertBox(problem.title, wrong.join(" ") || problem.message));
       if (problem.reason === "precondition_failed") await load();
     }
   }

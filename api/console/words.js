@@ -15,6 +15,7 @@ export const MAY = {
   read: ["admin", "support", "auditor", "officer", "user"],
   submit: ["admin", "officer", "user"],
   review: ["admin", "officer"],
+  disclosures: ["admin", "auditor", "user"],
 };
 
 export function may(user, what) {

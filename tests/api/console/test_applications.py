@@ -9,6 +9,7 @@ from application.countries import COUNTRIES
 from tests.api.conftest import Json
 from tests.api.console.conftest import LIST, Open, person
 from tests.support.credit import Desk, new_document, submit
+from tests.support.staff import as_user
 from tests.support.waiting import until
 from tests.support.windows import Window
 
@@ -56,6 +57,22 @@ def test_an_officer_rejects_with_a_reason_which_the_applicant_sees(
             each.shows_no("Withdraw")
 
 
+def test_the_applicant_sees_who_saw_her_document(
+    window_of: Open, anna: Json, officer: Json, annas: httpx2.Client, base_url: str, desk: Desk
+) -> None:
+    id_ = submit(annas, "ES")["id"]
+    with window_of(anna, f"{LIST}/{id_}") as hers, window_of(officer, f"{LIST}/{id_}") as window:
+        hers.shows("Who saw the document", "Nobody so far")
+        desk.open(id_)
+        hers.shows("Opened for the credit bureau: Document number, Full name", "Equifax")
+        with as_user(base_url, officer) as client:
+            asked = {"fields": ["phone"], "reason": "to call <b>back</b>"}
+            assert client.post(f"/api/applications/{id_}/disclose", json=asked).is_success
+        hers.shows("Shown in clear: Phone", "to call <b>back</b>", officer["id"])
+        window.shows("Disclosed")
+        window.shows_no("Who saw the document")
+
+
 def test_what_changed_meanwhile_is_not_decided_on(
     window_of: Open, officer: Json, annas: httpx2.Client, desk: Desk
 ) -> None:
@@ -70,6 +87,25 @@ def test_what_changed_meanwhile_is_not_decided_on(
         window.press("Approve")
         window.shows("Changed meanwhile", "EUR 90,000.00")
         assert annas.get(f"/api/applications/{id_}").json()["status"] == "manual_review"
+
+
+def test_the_applicant_asks_for_something_else_and_it_is_decided_anew(
+    window_of: Open, anna: Json, annas: httpx2.Client, desk: Desk
+) -> None:
+    id_ = submit(annas, "ES", amount_requested="60000.00")["id"]
+    desk.report(id_, 750)
+    with window_of(anna, f"{LIST}/{id_}") as window:
+        window.shows("Manual review", "EUR 60,000.00")
+        window.type("Months", "many")
+        window.press("Ask for this instead")
+        window.shows("Months: Input should be a valid integer.")
+        window.type("Amount in EUR", "900.50")
+        window.type("Months", "18")
+        window.press("Ask for this instead")
+        window.shows("EUR 900.50", "18", "Pending")
+        desk.report(id_, 750)
+        window.shows("Approved")
+        window.shows_no("Ask for this instead")
 
 
 def test_the_applicant_accepts_an_offer_for_an_account_of_hers(

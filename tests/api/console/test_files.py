@@ -42,6 +42,7 @@ def anybody(base_url: str) -> Iterator[httpx2.Client]:
         "/console",
         "/console/",
         "/console/login",
+        "/console/queue",
         "/console/credit-applications?country=MX",
         f"/console/credit-applications/{SOME_ID}",
         "/console/credit-applications/MX/new",

@@ -174,3 +174,30 @@ def test_what_was_missed_while_the_connection_was_lost_shows_when_it_is_back(
         window.shows("Live", "Rejected")
         window.shows_no("Pending")
         detail.shows("Rejected", "600")
+
+
+def test_officers_share_a_queue_which_changes_by_itself(
+    window_of: Open,
+    base_url: str,
+    client: httpx2.Client,
+    officer: Json,
+    annas: httpx2.Client,
+    desk: Desk,
+) -> None:
+    ids = [submit(annas, "ES", amount_requested=f"{60 + at}000.00")["id"] for at in range(2)]
+    for id_ in ids:
+        desk.report(id_, 750)
+    other = person(client, "officer")
+    with window_of(officer) as window, window_of(other, "/console/queue") as others:
+        window.follow("Queue")
+        for each in (window, others):
+            each.shows("Live", "EUR 60,000.00", "EUR 61,000.00")
+        links = [link for link in window.links() if link.startswith(f"{LIST}/")]
+        assert links.index(f"{LIST}/{ids[0]}") < links.index(f"{LIST}/{ids[1]}")
+        with as_user(base_url, officer) as officers:
+            assert officers.post(f"/api/applications/{ids[0]}/claim").status_code == 200
+        assert annas.delete(f"/api/applications/{ids[1]}").status_code == 204
+        for each in (window, others):
+            each.shows_no("EUR 61,000.00")
+        others.shows_no("EUR 60,000.00")
+        window.shows("EUR 60,000.00")

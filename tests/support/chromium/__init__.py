@@ -1,0 +1,1 @@
+"""The browser of the tests, and how it is installed."""
