@@ -94,7 +94,7 @@ async def create(
         finish=finish,
         author=author,
     )
-    return _tagged(answered, place or request.url.path, status)
+    return _tagged(answered, place or request.scope["path"])
 
 
 async def change(
@@ -181,7 +181,7 @@ def _author(request: Request) -> Author:
 def _one(request: Request, status: int, view: View | None = None) -> Render:
     """The answer to a request about one resource: the resource, or the problem. What waits for a second
     person is answered with 202."""
-    instance, correlation_id = request.url.path, correlation_of(request)
+    correlation_id = correlation_of(request)
     caller = caller_or_none(request)
 
     def sees(owner_id: UUID | None) -> bool:
@@ -190,12 +190,13 @@ def _one(request: Request, status: int, view: View | None = None) -> Render:
     def render_one(outcomes: Sequence[Outcome]) -> Answer:
         for outcome in outcomes:
             if isinstance(outcome, Refused) and outcome.reason != LINKED_REFUSED:
-                return refused(outcome, instance, correlation_id)
+                return refused(outcome, request.url.path, correlation_id)
         outcome = outcomes[-1]
         assert isinstance(outcome, Accepted), "one is refused for itself if any is"
         state = outcome.state
         waits = isinstance(state, Approval) and state.status == "pending"
-        body = views.encode(view(outcome) if view else views.accepted(outcome, sees))
+        shown = view(outcome) if view and not waits else views.accepted(outcome, sees)
+        body = views.encode(shown)
         return Answer(202 if waits else status, body, outcome.position)
 
     return render_one
@@ -223,6 +224,8 @@ class _Shown(msgspec.Struct):
     id: str
     version: int = 0
     """0 in transfers' answers that were kept before they had one."""
+    maker_id: str = ""
+    """Only approvals have one."""
 
 
 class _Told(msgspec.Struct):
@@ -235,15 +238,15 @@ _decode_shown = msgspec.json.Decoder(_Shown).decode
 _decode_told = msgspec.json.Decoder(_Told).decode
 
 
-def _tagged(answered: Response, path: str = "", made: int = 201) -> Response:
-    """With the version of what is answered, and where that is; `path` is where new things are made, which
-    are answered with `made`."""
+def _tagged(answered: Response, path: str = "") -> Response:
+    """With the version of what is answered, and where that is; `path` is where new things are made that do
+    not wait for a second person."""
     if answered.status_code < 400:
         shown = _decode_shown(answered.body)
         if shown.version:
             answered.headers["ETag"] = etag(shown.version)
         if answered.status_code in (201, 202):
-            place = path if answered.status_code == made else APPROVALS
+            place = APPROVALS if shown.maker_id else path
             answered.headers["Location"] = f"{place}/{shown.id}"
     return answered
 

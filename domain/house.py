@@ -8,6 +8,7 @@ of what was lent, and `interest` what they have paid for it.
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Literal, get_args
 from uuid import UUID, uuid5
 
@@ -34,6 +35,7 @@ _NAMES = {
 }
 
 
+@cache
 def house_account(type_: HouseType, currency: str) -> UUID:
     """The id of the house's account of a type in a currency. Derived, so that no customer can have it."""
     return uuid5(_NAMESPACE, f"{type_}:{currency}")

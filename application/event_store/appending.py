@@ -9,7 +9,7 @@ from hashlib import sha256
 from typing import Any, NamedTuple
 
 import psycopg
-from psycopg import Connection, Copy
+from psycopg import Connection, Copy, Cursor
 
 from application.event_store.chain import (
     COLUMNS,
@@ -51,9 +51,19 @@ length), shared by many events. A bare tuple, since making a named one takes as 
 _topic_fields: dict[str, bytes] = {}
 
 
+def begin(conn: Connection[Any]) -> Head:
+    """`lock_head` in a new transaction, with one question instead of two."""
+    cursor = conn.execute(f"BEGIN; {_LOCK_HEAD}".encode())
+    cursor.nextset()
+    return _head(cursor)
+
+
 def lock_head(conn: Connection[Any]) -> Head:
     """Take the head's lock: until this transaction ends, the next positions belong to it."""
-    cursor = conn.execute(_LOCK_HEAD)
+    return _head(conn.execute(_LOCK_HEAD))
+
+
+def _head(cursor: Cursor[Any]) -> Head:
     head = cursor.fetchone()
     cursor.nextset()
     now = cursor.fetchone()

@@ -23,8 +23,9 @@ from psycopg import Connection
 from application.importing.rows import SUFFIXES, FileError, Row, read_rows
 from application.importing.sidecar import Progress, RefusedLine, Sidecar
 from application.ledger import reading
-from application.ledger.ledger import Ledger, QueueFullError
+from application.ledger.ledger import Ledger
 from application.ledger.outcomes import Done, Refused, Submission
+from application.ledger.queueing import QueueFullError
 from domain.provenance import Provenance
 from domain.refusals import Refusal
 from domain.transfers import PostTransfer, Transfer, is_same_request

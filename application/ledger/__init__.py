@@ -1,6 +1,6 @@
 """The one door to the log: commands go in, outcomes come out, and nothing else writes."""
 
-from application.ledger.ledger import Ledger, LedgerClosedError, QueueFullError, WriteFailedError
+from application.ledger.ledger import Ledger, WriteFailedError
 from application.ledger.outcomes import (
     Accepted,
     Answer,
@@ -10,6 +10,7 @@ from application.ledger.outcomes import (
     Refused,
     Submission,
 )
+from application.ledger.queueing import LedgerClosedError, QueueFullError
 
 __all__ = [
     "Accepted",

@@ -6,7 +6,6 @@ import asyncio
 import logging
 import threading
 import time
-from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import Future
 from typing import Any
@@ -17,19 +16,20 @@ from psycopg import Connection, errors
 from application.connecting import CONNECTION
 from application.ledger.book import StateCache
 from application.ledger.outcomes import Done, Submission
+from application.ledger.queueing import Queue, Waiting, settle
 from application.ledger.writer import Batch
 from domain.refusals import Refusal
 
 _log = logging.getLogger("daybook.ledger")
-
-MAX_BATCH_COMMANDS = 2_000
-"""Commands that share a transaction, unless one submission alone has more."""
 
 _RETRY_S = (0.0, 0.05, 0.1, 0.2, 0.4, 0.8, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0)
 """Waits before each attempt to reach the database again: about ten seconds in all."""
 
 _PATIENCE_S = 15.0
 """No further attempt is made after this."""
+
+_IDLE_S = 10.0
+"""After this the server ends a writer that has stopped in the middle of its transaction."""
 
 _HEAD_WAIT_S = 4
 """Nobody holds the head for so long who is not hanging."""
@@ -51,18 +51,6 @@ _LOST = (
 _CONNECTION: dict[str, Any] = {"application_name": "daybook ledger", **CONNECTION}
 
 
-class QueueFullError(Exception):
-    """So many commands wait that a new one would wait too long. Try again after `retry_after_s`."""
-
-    def __init__(self, retry_after_s: int) -> None:
-        super().__init__(f"the write queue is full: try again in {retry_after_s} s")
-        self.retry_after_s = retry_after_s
-
-
-class LedgerClosedError(Exception):
-    """The ledger is shutting down and takes no more commands."""
-
-
 class WriteFailedError(Exception):
     """The database could not be reached. `outcome_known` says that nothing was written; otherwise ask
     again with the same id or Idempotency-Key, which has its effect once at most."""
@@ -74,22 +62,6 @@ class WriteFailedError(Exception):
 
 class _BesideLockedError(Exception):
     """What a submission brings beside needs a row that somebody else has; nothing was written."""
-
-
-class _Waiting:
-    """A submission with whoever waits for it: a thread's future, or an event loop's."""
-
-    __slots__ = ("future", "loop", "submission")
-
-    def __init__(
-        self,
-        submission: Submission,
-        future: Future[Done] | asyncio.Future[Done],
-        loop: asyncio.AbstractEventLoop | None,
-    ) -> None:
-        self.submission = submission
-        self.future = future
-        self.loop = loop
 
 
 class Ledger:
@@ -108,13 +80,9 @@ class Ledger:
         cache_transfers: int = 20_000,
     ) -> None:
         self._conninfo = conninfo
-        self._queue_limit = queue_limit
+        self._queue = Queue(queue_limit)
         self._cache = StateCache(cache_accounts, cache_transfers)
         self._conn: Connection[Any] | None = None
-        self._queue: deque[_Waiting] = deque()
-        self._waiting_commands = 0
-        self._changed = threading.Condition()
-        self._closed = False
         self._is_impatient = threading.Event()
         self._busy_since: float | None = None
         self._thread = threading.Thread(target=self._run, name="ledger-writer", daemon=True)
@@ -123,7 +91,7 @@ class Ledger:
     @property
     def waiting_commands(self) -> int:
         """Commands that are queued and not yet being written."""
-        return self._waiting_commands
+        return self._queue.commands
 
     @property
     def busy_for_s(self) -> float:
@@ -133,14 +101,14 @@ class Ledger:
 
     @property
     def queue_limit(self) -> int:
-        return self._queue_limit
+        return self._queue.limit
 
     def submit(self, submission: Submission) -> Future[Done]:
         """Queue a submission from any thread. Raises `QueueFullError`, `LedgerClosedError`; the
         future may raise `WriteFailedError`. It can't be cancelled: what is queued is written."""
         future: Future[Done] = Future()
         future.set_running_or_notify_cancel()
-        self._enqueue(_Waiting(submission, future, None))
+        self._queue.put(Waiting(submission, future, None))
         return future
 
     def submit_and_wait(self, submission: Submission) -> Done:
@@ -151,7 +119,7 @@ class Ledger:
         """Queue a submission from an event loop and wait for it there. Raises as `submit` does."""
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Done] = loop.create_future()
-        self._enqueue(_Waiting(submission, future, loop))
+        self._queue.put(Waiting(submission, future, loop))
         return await future
 
     def give_up_waiting(self) -> None:
@@ -161,9 +129,7 @@ class Ledger:
     def close(self) -> None:
         """Write what is queued, then stop. Later submissions raise `LedgerClosedError`."""
         self.give_up_waiting()
-        with self._changed:
-            self._closed = True
-            self._changed.notify_all()
+        self._queue.close()
         self._thread.join()
         if self._conn is not None:
             self._conn.close()
@@ -174,69 +140,42 @@ class Ledger:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _enqueue(self, waiting: _Waiting) -> None:
-        commands = len(waiting.submission.commands)
-        with self._changed:
-            if self._closed:
-                raise LedgerClosedError
-            if self._queue and self._waiting_commands + commands > self._queue_limit:
-                raise QueueFullError(retry_after_s=1)
-            self._queue.append(waiting)
-            self._waiting_commands += commands
-            self._changed.notify()
-
-    def _take(self) -> list[_Waiting]:
-        """All that is queued, up to a batch's size; empty when the ledger is closed and drained."""
-        with self._changed:
-            while not self._queue and not self._closed:
-                self._changed.wait()
-            taken: list[_Waiting] = []
-            commands = 0
-            while self._queue:
-                size = len(self._queue[0].submission.commands)
-                if taken and commands + size > MAX_BATCH_COMMANDS:
-                    break
-                taken.append(self._queue.popleft())
-                commands += size
-            self._waiting_commands -= commands
-            return taken
-
     def _run(self) -> None:
-        while batch := self._take():
+        while batch := self._queue.take():
             self._busy_since = time.monotonic()
             self._write_and_answer(batch)
             self._busy_since = None
 
-    def _write_and_answer(self, batch: list[_Waiting]) -> None:
+    def _write_and_answer(self, batch: list[Waiting]) -> None:
         try:
             results = self._write([w.submission for w in batch])
         except WriteFailedError as error:
-            _settle(batch, [error] * len(batch))
+            settle(batch, [error] * len(batch))
         except _BesideLockedError as error:
             self._answer_without_waiting(batch, error)
         except Refusal as refusal:  # of what a submission brought beside: only its own is refused
             if len(batch) == 1:
-                _settle(batch, [refusal])
+                settle(batch, [refusal])
             else:
                 for waiting in batch:
                     self._write_and_answer([waiting])
         except Exception as error:  # noqa: BLE001 - a defect in one command must not take the others along
             if len(batch) == 1:
                 _log.exception("a submission could not be written")
-                _settle(batch, [error])
+                settle(batch, [error])
             else:
                 for waiting in batch:
                     self._write_and_answer([waiting])
         else:
-            _settle(batch, results)
+            settle(batch, results)
 
-    def _answer_without_waiting(self, batch: list[_Waiting], error: _BesideLockedError) -> None:
+    def _answer_without_waiting(self, batch: list[Waiting], error: _BesideLockedError) -> None:
         """Whoever brings nothing beside goes first, and a row that is locked is the loss of who needs it."""
         if len(batch) == 1:
             told = WriteFailedError(
                 f"something else holds what it needs: {error}", outcome_known=True
             )
-            _settle(batch, [told])
+            settle(batch, [told])
             return
         alone = [one for one in batch if _brings_beside(one.submission)]
         if others := [one for one in batch if one not in alone]:
@@ -298,7 +237,7 @@ class Ledger:
         if self._conn is None or self._conn.closed:
             self._conn = psycopg.connect(self._conninfo, autocommit=True, **_CONNECTION)
             # One that hangs while it holds the head would stop all other writers.
-            self._conn.execute("SET idle_in_transaction_session_timeout = '10s'")
+            self._conn.execute(f"SET idle_in_transaction_session_timeout = '{_IDLE_S}s'")
             self._conn.execute(f"SET lock_timeout = '{_HEAD_WAIT_S}s'")
         return self._conn
 
@@ -328,35 +267,3 @@ class Ledger:
 
 def _brings_beside(submission: Submission) -> bool:
     return submission.beside is not None or submission.step is not None
-
-
-def _settle(batch: Sequence[_Waiting], results: Sequence[Done | Exception]) -> None:
-    """Answer every caller, and wake each event loop once."""
-    by_loop: dict[
-        asyncio.AbstractEventLoop, list[tuple[asyncio.Future[Done], Done | Exception]]
-    ] = {}
-    for waiting, result in zip(batch, results, strict=True):
-        if waiting.loop is None:
-            assert isinstance(waiting.future, Future)
-            if isinstance(result, Exception):
-                waiting.future.set_exception(result)
-            else:
-                waiting.future.set_result(result)
-        else:
-            assert isinstance(waiting.future, asyncio.Future)
-            by_loop.setdefault(waiting.loop, []).append((waiting.future, result))
-    for loop, answers in by_loop.items():
-        try:
-            loop.call_soon_threadsafe(_answer_all, answers)
-        except RuntimeError:  # the loop is closed: nobody waits there any more
-            _log.warning("%d answers came after their event loop was closed", len(answers))
-
-
-def _answer_all(answers: Sequence[tuple[asyncio.Future[Done], Done | Exception]]) -> None:
-    for future, result in answers:
-        if future.done():  # the caller gave up
-            continue
-        if isinstance(result, Exception):
-            future.set_exception(result)
-        else:
-            future.set_result(result)

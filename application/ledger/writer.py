@@ -14,7 +14,7 @@ from uuid import UUID
 import msgspec
 from psycopg import Connection, errors
 
-from application.event_store.appending import Appender, Head, NewEvent, lock_head, move_head
+from application.event_store.appending import Appender, Head, NewEvent, begin, lock_head, move_head
 from application.event_store.chain import field
 from application.ledger import reading
 from application.ledger.book import Book, StateCache
@@ -130,8 +130,7 @@ class Batch:
 
     def _attempt(self, *, verify_new: bool) -> None:
         conn = self._conn
-        conn.execute("BEGIN")
-        head = lock_head(conn)
+        head = begin(conn)
         self.proof.head = head
         if head.hash != self._cache.hash:
             reading.follow(conn, self._cache, head)

@@ -63,6 +63,54 @@ def test_callers_on_an_event_loop_each_get_their_own_answer(
     assert_sound(admin)
 
 
+def test_what_an_event_loop_brings_at_once_is_written_with_one_commit(
+    ledger: Ledger, admin: psycopg.Connection[Any]
+) -> None:
+    house, shop = open_account(ledger, "cash"), open_account(ledger)
+    before = transactions(admin)
+
+    async def after(turns: int) -> Done:
+        for _ in range(turns):  # as requests that are read later
+            await asyncio.sleep(0)
+            admin.execute("SELECT")  # lets the writer's thread have the interpreter
+        return await ledger.post(submission(pay(house, shop, 1)))
+
+    async def all_at_once() -> list[Done]:
+        return await asyncio.gather(*(after(n % 2 * 2) for n in range(CALLERS)))
+
+    assert all(isinstance(d.outcomes[0], Accepted) for d in asyncio.run(all_at_once()))
+    assert transactions(admin) == before + 1
+
+
+def test_what_an_event_loop_gathers_is_written_when_another_thread_asks(ledger: Ledger) -> None:
+    house, shop = open_account(ledger, "cash"), open_account(ledger)
+
+    async def ask_meanwhile() -> tuple[int, ...]:
+        tasks = [asyncio.ensure_future(ledger.post(submission(pay(house, shop, 1)))) for _ in "ab"]
+        await asyncio.sleep(0)
+        now = balances(ask(ledger, pay(house, shop, 1)))  # the loop stands still for that
+        await asyncio.gather(*tasks)
+        return now
+
+    assert asyncio.run(ask_meanwhile()) == (-3, 3)
+
+
+def test_what_an_event_loop_gathers_is_written_when_the_ledger_closes(database: Database) -> None:
+    with Ledger(database.url) as ledger:
+        house, shop = open_account(ledger, "cash"), open_account(ledger)
+
+        async def close_meanwhile() -> list[Done]:
+            tasks = [
+                asyncio.ensure_future(ledger.post(submission(pay(house, shop, 1)))) for _ in "ab"
+            ]
+            await asyncio.sleep(0)
+            ledger.close()
+            return await asyncio.gather(*tasks)
+
+        outcomes = [done.outcomes[0] for done in asyncio.run(close_meanwhile())]
+    assert [balances(outcome) for outcome in outcomes] == [(-1, 1), (-2, 2)]
+
+
 def test_a_caller_who_gave_up_harms_nobody(ledger: Ledger, admin: psycopg.Connection[Any]) -> None:
     house, shop = open_account(ledger, "cash"), open_account(ledger)
 
