@@ -14,7 +14,7 @@ run: $(VENV)/runtime ## run Daybook on this machine, with a Postgres of its own 
 	@exec $(BIN)/daybook up
 
 test: check $(VENV)/browser ## everything that CI runs: linters, types and all tests
-	$(BIN)/pytest -n logical --maxprocesses 8
+	$(BIN)/pytest -n logical --maxprocesses 8 --dist loadfile --no-loadscope-reorder
 
 check: $(VENV)/dev ## linters and types only
 	$(BIN)/ruff check

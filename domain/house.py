@@ -35,9 +35,13 @@ _NAMES = {
 }
 
 
-@cache
 def house_account(type_: HouseType, currency: str) -> UUID:
     """The id of the house's account of a type in a currency. Derived, so that no customer can have it."""
+    return _derived(type_, currency)
+
+
+@cache  # each transfer of the house's asks for it, and a hash costs as much as all its rules
+def _derived(type_: str, currency: str) -> UUID:
     return uuid5(_NAMESPACE, f"{type_}:{currency}")
 
 

@@ -38,15 +38,16 @@ def test_rebuilds_that_are_killed_come_to_what_an_undisturbed_one_does(
     fill(database, random)
     project_all(database.url)
     with database.connect() as conn:
-        with running(database.url), posting(database, random):
-            kills = 0
-            while kills < KILLS:
-                kills += run_and_kill(database, conn, random)
-            # Also the processes that a killed one had started for its parts.
-            until(lambda: rebuilding(conn) == 0, PATIENCE_S)
-            with rebuild(database, random) as last:
-                last.wait_for(lambda: last.status() == 0)
-        caught_up(conn)
+        with running(database.url):
+            with posting(database, random):
+                kills = 0
+                while kills < KILLS:
+                    kills += run_and_kill(database, conn, random)
+                # Also the processes that a killed one had started for its parts.
+                until(lambda: rebuilding(conn) == 0, PATIENCE_S)
+                with rebuild(database, random) as last:
+                    last.wait_for(lambda: last.status() == 0)
+            caught_up(conn)
         live = {name: rows(conn, name) for name in NAMES}
         assert all(live.values())
         differences = {verdict.name: verdict.differences for verdict in hold_against_log(conn)}

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from random import Random
 from typing import Any
@@ -138,6 +141,28 @@ def busy_history(ledger: Ledger, seed: int = 1, transfers: int = 300) -> dict[st
     return accounts
 
 
+@contextmanager
+def keeping_busy(ledger: Ledger) -> Iterator[None]:
+    """While the block runs, somebody writes such histories, a fifth of the time: on a slow machine too
+    the log must not grow out of hand."""
+    stop = threading.Event()
+
+    def write_on() -> None:
+        pause_s, seed = 0.0, 100
+        while not stop.wait(pause_s):
+            started = time.monotonic()
+            busy_history(ledger, seed, transfers=30)
+            pause_s, seed = 4 * (time.monotonic() - started), seed + 1
+
+    writer = threading.Thread(target=write_on)
+    writer.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        writer.join()
+
+
 def recorded(conn: Connection[Any]) -> list[Recorded]:
     """The whole log."""
     return read_batch(conn, 0, max(head_position(conn), 1))
@@ -166,8 +191,14 @@ def append(database: Database, *happened: tuple[UUID, Event]) -> None:
 
 def write_raw(database: Database, topic: str, state: bytes) -> None:
     """Append an event that no ledger of this version would write."""
+    write_all_raw(database, [(topic, state)])
+
+
+def write_all_raw(database: Database, events: Iterable[tuple[str, bytes]]) -> None:
+    """Append such events, each the first of a stream."""
+    stored = [StoredEvent(uuid4(), 1, topic, state) for topic, state in events]
     with ConnectionPool(database.url, min_size=1) as pool:
-        LogRecorder(pool).insert_events([StoredEvent(uuid4(), 1, topic, state)])
+        LogRecorder(pool).insert_events(stored)
 
 
 def fold(events: list[Recorded]) -> Iterator[tuple[Recorded, AggregateState]]:

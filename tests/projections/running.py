@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Awaitable, Callable, Iterator, Sequence
-from contextlib import contextmanager
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from typing import Any, Concatenate, LiteralString, ParamSpec, TypeVar
 
 import psycopg
 import pytest
 from psycopg import AsyncConnection, Connection
 
 from domain.events import Recorded
-from projections import agreement, checkpoints, schemas
+from projections import agreement, checkpoints, rebuilder, schemas
 from projections.agreement import ReadModelVerdict
 from projections.catalogue import READ_MODELS, ReadModel
 from projections.compared import TABLES as COMPARED
-from projections.log import head_position
+from projections.log import LOG_CHANNEL, head_position
 from projections.rebuild import rebuild_many
 from projections.rebuilder import Rebuilder
 from projections.runner import Runner
@@ -47,6 +47,8 @@ def running(url: str, models: Sequence[ReadModel] = READ_MODELS) -> Iterator[Non
         yield
     finally:
         stop.set()
+        with suppress(psycopg.OperationalError), psycopg.connect(url, autocommit=True) as conn:
+            conn.execute(f"NOTIFY {LOG_CHANNEL}".encode())  # it need not wait for its next tick
         thread.join(60)
         assert not thread.is_alive(), "the runner does not stop"
 
@@ -56,13 +58,15 @@ def rebuilding(url: str, models: Sequence[ReadModel] = READ_MODELS) -> Iterator[
     """What rebuilds when asked to works while the block runs, and has stopped after it."""
     stop = threading.Event()
     thread = threading.Thread(target=Rebuilder(url, models).run, args=(stop,))
-    thread.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        thread.join(60)
-        assert not thread.is_alive(), "the rebuilder does not stop"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(rebuilder, "_POLL_S", 0.05)  # nobody else has to live with it
+        thread.start()
+        try:
+            yield
+        finally:
+            stop.set()
+            thread.join(60)
+    assert not thread.is_alive(), "the rebuilder does not stop"
 
 
 def position(conn: Connection[Any], name: str) -> int:
@@ -78,8 +82,14 @@ def caught_up(conn: Connection[Any], *names: str) -> None:
 
 
 def project_all(url: str, *names: str) -> None:
-    """Fill read models (all by default) from the log as it is."""
+    """Rebuild read models (all by default) from the log as it is."""
     rebuild_many(url, names or NAMES, no_progress)
+
+
+def fill(url: str) -> None:
+    """Make all read models and fill them from the log as it is: twice as fast as rebuilds do it."""
+    with running(url), psycopg.connect(url, autocommit=True) as conn:
+        caught_up(conn)
 
 
 def ask(
@@ -97,6 +107,35 @@ def ask(
     return asyncio.run(run())
 
 
+def ask_each(
+    url: str, query: Callable[..., Awaitable[Answer]], asked: Iterable[tuple[Any, ...]]
+) -> list[Answer]:
+    """What a query answers to each of many arguments, over one connection."""
+
+    async def each(conn: AsyncConnection[Any]) -> list[Answer]:
+        return [await query(conn, *arguments) for arguments in asked]
+
+    return ask(url, each)
+
+
+def ask_pages(
+    url: str, query: Callable[..., Awaitable[Any]], *args: Any, **kwargs: Any
+) -> list[list[Any]]:
+    """The rows of page after page up to the last one, over one connection."""
+
+    async def each(conn: AsyncConnection[Any]) -> list[list[Any]]:
+        pages = []
+        before = None
+        while True:
+            page = await query(conn, *args, before=before, **kwargs)
+            pages.append(page.rows)
+            before = page.next_before
+            if before is None:
+                return pages
+
+    return ask(url, each)
+
+
 def verdict_of(conn: Connection[Any], name: str) -> ReadModelVerdict:
     """One read model against the log; those that a test is not about are left out."""
     with pytest.MonkeyPatch.context() as patch:
@@ -110,6 +149,18 @@ def verdict_of(conn: Connection[Any], name: str) -> ReadModelVerdict:
 def differences(conn: Connection[Any], name: str) -> list[str]:
     """What is wrong in a read model, by the log."""
     return verdict_of(conn, name).differences
+
+
+@contextmanager
+def kept(conn: Connection[Any], table: LiteralString) -> Iterator[None]:
+    """What the block does to a table is undone after it."""
+    conn.execute(f"CREATE TEMPORARY TABLE kept AS TABLE {table}")
+    try:
+        yield
+    finally:
+        conn.execute(f"DELETE FROM {table}")
+        conn.execute(f"INSERT INTO {table} TABLE kept")
+        conn.execute("DROP TABLE kept")
 
 
 def rows(conn: Connection[Any], name: str, table: str = "") -> list[tuple[Any, ...]]:

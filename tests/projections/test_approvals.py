@@ -178,17 +178,24 @@ def test_what_was_asked_for_comes_back_whole_but_for_what_is_sealed(
 ) -> None:
     """And of who is erased there is not even what was shown of it."""
     requested = {uuid4(): asked_by(MAKER, asked) for asked in ASKED}
-    append(database, *requested.items())
+    append(database, *requested.items(), *((id_, Withdrawn("ill")) for id_ in requested))
     project_all(database.url, "approvals")
-    person_keys.keep(conn, MASTERS, person_keys.new(PERSON))
+    people = {PERSON, UUID(int=8)}
+    for person_id in people:
+        person_keys.keep(conn, MASTERS, person_keys.new(person_id))
     for id_, event in requested.items():
         row = ask(database.url, queries.approval, id_)
         assert row is not None
         assert (row.asked, row.expires_at) == (without_sealed(event), NOON)
+        assert row.reason == "ill"
     assert "sealed:1:" not in str(rows(conn, "approvals"))
     person_keys.destroy(conn, PERSON)
     found = [row.asked for row in listed(database.url, kinds=["bank_transfer"])]
     assert found == [replace(WITHDRAWAL, bank_account="", bank_account_hint="[erased]")]
+    said = {(row.kind, row.reason) for row in listed(database.url)}
+    forgotten = {kind for kind, reason in said if reason == "[erased]"}
+    assert forgotten == {"bank_transfer", "investment"}
+    assert {reason for kind, reason in said if kind not in forgotten} == {"ill"}
 
 
 @pytest.mark.parametrize("size", [1, 3, 4, 6, 12, 13])

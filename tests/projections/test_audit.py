@@ -31,7 +31,7 @@ from projections.audit.queries import AuditRow, Wanted
 from projections.audit.words import describe
 from tests.conftest import Database
 from tests.projections.histories import busy_history, open_accounts, recorded, write_raw
-from tests.projections.running import ask, caught_up, project_all, rows, running
+from tests.projections.running import ask, ask_pages, caught_up, project_all, rows, running
 
 A, B, T, R = (UUID(int=n) for n in (10, 11, 12, 13))
 DAY = datetime(2026, 1, 31, 12, tzinfo=UTC)
@@ -75,16 +75,11 @@ SHORT_SCAN = 4
 
 def search_all(url: str, size: int = 1_000, **wanted: Any) -> list[AuditRow]:
     """Page after page, all of them full but the last, unless few events are looked at."""
-    found: list[AuditRow] = []
-    before = None
-    while True:
-        page = ask(url, queries.search, Wanted(**wanted), limit=size, before=before)
-        assert len(page.rows) <= size
-        found += page.rows
-        before = page.next_before
-        if before is None:
-            return found
-        assert len(page.rows) == size or (len(wanted) > 1 and queries.MAX_SCAN == SHORT_SCAN)
+    pages = ask_pages(url, queries.search, Wanted(**wanted), limit=size)
+    assert all(len(page) <= size for page in pages)
+    for page in pages[:-1]:
+        assert len(page) == size or (len(wanted) > 1 and queries.MAX_SCAN == SHORT_SCAN)
+    return [row for page in pages for row in page]
 
 
 def test_every_event_is_there_in_words_live_and_rebuilt(

@@ -125,7 +125,7 @@ def test_verifying_does_not_cost_the_shadow_that_was_kept_to_look_at(
     database: Database, ledger: Ledger, conn: psycopg.Connection[Any]
 ) -> None:
     open_accounts(ledger, 3)
-    project_all(database.url)
+    project_all(database.url, "entries")
     conn.execute("UPDATE entries.entry SET description = 'spoiled'")
     entries = read_model("entries")
     assert run(database, entries).outcome == "different"
@@ -154,7 +154,7 @@ def test_other_code_may_come_to_other_rows_but_not_to_none_without_being_asked_f
     database: Database, ledger: Ledger, conn: psycopg.Connection[Any]
 ) -> None:
     open_accounts(ledger, 3)
-    project_all(database.url)
+    project_all(database.url, "entries")
     empty = newer(read_model("entries"), is_empty=True)
     done = run(database, empty)
     assert (done.outcome, len(rows(conn, "entries"))) == ("different", 4)
@@ -180,7 +180,7 @@ def test_what_was_compared_long_ago_is_compared_again(
 ) -> None:
     monkeypatch.setattr("projections.rebuild.VERIFIED_FOR_EVENTS", patience)
     open_accounts(ledger, 3)
-    project_all(database.url)
+    project_all(database.url, "entries")
     entries = read_model("entries")
 
     def interrupted(*_: object) -> None:

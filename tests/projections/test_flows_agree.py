@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, LiteralString
 
 import psycopg
@@ -9,26 +10,35 @@ import pytest
 
 from application.ledger import Ledger
 from projections.agreement import hold_against_log
-from tests.conftest import Database
+from tests.conftest import Database, MakeDatabase
 from tests.projections.flowing import BANK_TRANSFERS, INVESTMENTS
 from tests.projections.histories import write
-from tests.projections.running import differences, project_all
+from tests.projections.running import differences, fill, kept
 from tests.projections.worlds import World
 
 Conn = psycopg.Connection[Any]
 
 
+@pytest.fixture(scope="module")
+def written(make_database: MakeDatabase) -> Iterator[Database]:
+    """A log in which everything has become of funds and flows, and read models that show it. Tests
+    leave it as it was."""
+    with make_database() as database:
+        with Ledger(database.url) as ledger:
+            world = World(ledger)
+            for way in INVESTMENTS.values():
+                write(ledger, way(world.invest()))
+            for way in BANK_TRANSFERS.values():
+                write(ledger, way(world.bank_transfer("deposit")))
+                write(ledger, way(world.bank_transfer("withdrawal")))
+        fill(database.url)
+        yield database
+
+
 @pytest.fixture
-def shown(ledger: Ledger, database: Database, conn: Conn) -> Conn:
-    """A log in which everything has become of funds and flows, and read models that show it."""
-    world = World(ledger)
-    for way in INVESTMENTS.values():
-        write(ledger, way(world.invest()))
-    for way in BANK_TRANSFERS.values():
-        write(ledger, way(world.bank_transfer("deposit")))
-        write(ledger, way(world.bank_transfer("withdrawal")))
-    project_all(database.url)
-    return conn
+def shown(written: Database) -> Iterator[Conn]:
+    with written.connect() as conn:
+        yield conn
 
 
 def test_whatever_becomes_of_flows_all_read_models_agree_with_the_log(shown: Conn) -> None:
@@ -134,29 +144,31 @@ TABLES: dict[LiteralString, list[tuple[LiteralString, str]]] = {
 @pytest.mark.parametrize("table", TABLES)
 def test_what_is_wrong_in_a_column_is_named(table: LiteralString, shown: Conn) -> None:
     name = table.partition(".")[0]
-    shown.execute(f"CREATE TEMPORARY TABLE kept AS TABLE {table}")
     columns = set()
     for change, words in TABLES[table]:
-        shown.execute(f"UPDATE {table} SET {change}")
-        found = differences(shown, name)
+        with kept(shown, table):
+            shown.execute(f"UPDATE {table} SET {change}")
+            found = differences(shown, name)
         assert any(words in difference for difference in found), (change, found)
         assert found[0].startswith(f"{name}: ")
         columns.add(change.split()[0])
-        shown.execute(f"DELETE FROM {table}")
-        shown.execute(f"INSERT INTO {table} TABLE kept")
     assert differences(shown, name) == []
     described = shown.execute(f"SELECT * FROM {table} LIMIT 0").description or ()
     assert columns == {column.name for column in described}
-    shown.execute(f"DELETE FROM {table}")
-    assert any("is in the log, and not in the read model" in d for d in differences(shown, name))
+    with kept(shown, table):
+        shown.execute(f"DELETE FROM {table}")
+        found = differences(shown, name)
+    assert any("is in the log, and not in the read model" in difference for difference in found)
 
 
 def test_a_fund_whose_seats_are_not_those_of_its_allocations_is_named(shown: Conn) -> None:
-    shown.execute(
-        "DELETE FROM funds.allocation WHERE status = 'taken' AND investment_id ="
-        " (SELECT min(investment_id::text)::uuid FROM funds.allocation WHERE status = 'taken')"
-    )
-    (seats,) = [d for d in differences(shown, "funds") if "seats of fund" in d]
+    with kept(shown, "funds.allocation"):
+        shown.execute(
+            "DELETE FROM funds.allocation WHERE status = 'taken' AND investment_id ="
+            " (SELECT min(investment_id::text)::uuid FROM funds.allocation WHERE status = 'taken')"
+        )
+        found = differences(shown, "funds")
+    (seats,) = [difference for difference in found if "seats of fund" in difference]
     assert "seats_left is" in seats
     assert "taken is" in seats
     assert "taken_amount is" in seats

@@ -31,7 +31,15 @@ from projections.funds.queries import AllocationRow, FundRow
 from tests.conftest import Database
 from tests.projections.flowing import INVESTMENTS, completed, refunded, withdrawn
 from tests.projections.histories import busy_history, fold, log_of, recorded, write
-from tests.projections.running import ask, caught_up, project_all, projected, rows, running
+from tests.projections.running import (
+    ask,
+    ask_pages,
+    caught_up,
+    project_all,
+    projected,
+    rows,
+    running,
+)
 from tests.projections.worlds import World
 
 FUNDS = read_model("funds")
@@ -66,15 +74,9 @@ def allocations_of(
     url: str, fund_id: UUID, size: int = 1_000, **filters: Any
 ) -> list[AllocationRow]:
     """Page after page, all of them full but the last."""
-    found: list[AllocationRow] = []
-    before = None
-    while True:
-        page = ask(url, queries.allocations, fund_id, limit=size, before=before, **filters)
-        found += page.rows
-        before = page.next_before
-        if before is None:
-            return found
-        assert len(page.rows) == size
+    pages = ask_pages(url, queries.allocations, fund_id, limit=size, **filters)
+    assert all(len(page) == size for page in pages[:-1])
+    return [row for page in pages for row in page]
 
 
 def test_every_fund_is_there_live_and_rebuilt(

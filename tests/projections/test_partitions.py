@@ -25,8 +25,9 @@ from projections.rebuild import (
     rebuild_many,
 )
 from tests.conftest import Database
+from tests.projections.failing_elsewhere import dying, short_of_space, talkative, with_its_own_key
 from tests.projections.histories import busy_history, open_accounts, recorded, write_raw
-from tests.projections.running import NAMES, no_progress, project_all, rows
+from tests.projections.running import NAMES, fill, no_progress, project_all, rows
 from tests.support.processes import ROOT
 from tests.support.waiting import until
 
@@ -58,7 +59,7 @@ def test_two_processes_come_to_what_one_does(
     database: Database, ledger: Ledger, conn: psycopg.Connection[Any]
 ) -> None:
     busy_history(ledger, transfers=150)
-    project_all(database.url)
+    fill(database.url)
     live = {name: rows(conn, name) for name in NAMES}
     told: list[tuple[int, int]] = []
     for done in rebuild_many(database.url, NAMES, lambda *p: told.append(p), options=TWO):
@@ -74,7 +75,7 @@ def test_killed_with_its_processes_it_goes_on_in_as_many_parts(
     database: Database, ledger: Ledger, conn: psycopg.Connection[Any]
 ) -> None:
     busy_history(ledger, transfers=150)
-    project_all(database.url)
+    fill(database.url)
     live = {name: rows(conn, name) for name in NAMES}
 
     def reached() -> list[list[int]]:
@@ -105,7 +106,7 @@ def test_what_fails_in_a_process_is_told(
     database: Database, ledger: Ledger, conn: psycopg.Connection[Any]
 ) -> None:
     open_accounts(ledger, 3)
-    project_all(database.url)
+    project_all(database.url, "entries", "balances")
     write_raw(database, "account.opened", b"{}")
     conn.execute("UPDATE checkpoints SET position = position + 1")
     with pytest.raises(RebuildFailedError, match=r"event 10 \(account.opened\) can't be read"):
@@ -113,22 +114,6 @@ def test_what_fails_in_a_process_is_told(
     found = rebuild_state.find(conn, "balances")
     assert found is not None
     assert found.state == "failed"
-
-
-def talkative(batch: object, db: object) -> None:
-    raise ValueError("x" * 1_000_000)
-
-
-def short_of_space(batch: object, db: object) -> None:
-    raise psycopg.errors.DiskFull("no space left on device")
-
-
-def with_its_own_key(event: Recorded) -> Any:
-    raise RebuildFailedError("key_of fails")
-
-
-def dying(batch: object, db: object) -> None:
-    os._exit(9)
 
 
 def test_an_error_of_any_length_is_told(

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
 from datetime import date
 from random import Random
-from typing import Any, TypeVar
+from typing import Any
 from uuid import UUID, uuid4
 
 import psycopg
@@ -28,29 +27,12 @@ from projections.transfers import past as transfers
 from projections.transfers.queries import TransferRow
 from tests.conftest import Database
 from tests.projections.histories import busy_history, fold, open_accounts, recorded, write
-from tests.projections.running import ask, caught_up, project_all, running
+from tests.projections.running import ask, ask_each, caught_up, project_all, running
 from tests.projections.test_balances import A_MICROSECOND, accounts_at
 from tests.projections.test_entries import entries_of
 from tests.projections.test_transfers import transfers_by_fold
 
-Answer = TypeVar("Answer")
-
 MOMENTS = 200
-
-
-async def _each(
-    conn: AsyncConnection[Any],
-    query: Callable[..., Awaitable[Answer]],
-    asked: Sequence[tuple[Any, ...]],
-) -> list[Answer]:
-    return [await query(conn, *arguments) for arguments in asked]
-
-
-def ask_each(
-    url: str, query: Callable[..., Awaitable[Answer]], asked: Sequence[tuple[Any, ...]]
-) -> list[Answer]:
-    """What a query answers to each of many arguments, over one connection."""
-    return ask(url, _each, query, asked)
 
 
 def totals_by_fold(events: list[Recorded], position: int) -> TrialBalance:
@@ -200,7 +182,7 @@ def test_all_that_is_asked_of_a_position_or_a_time_is_a_fold_up_to_it(
 ) -> None:
     monkeypatch.setattr(projection, "MARK_EVERY", 64)
     busy_history(ledger, transfers=150)
-    project_all(database.url)
+    project_all(database.url, "balances", "entries", "transfers")
     events, random, url = recorded(conn), Random(8), database.url
     times = [random.choice(events).recorded_at + random.randint(-1, 1) * A_MICROSECOND
              for _ in range(MOMENTS)]  # fmt: skip

@@ -18,7 +18,7 @@ from projections.checkpoints import Checkpoint
 from projections.log import head_position
 from projections.rebuild import Options
 from tests.conftest import Database
-from tests.projections.histories import busy_history, open_accounts
+from tests.projections.histories import busy_history, keeping_busy, open_accounts
 from tests.projections.planted import failing
 from tests.projections.running import (
     NAMES,
@@ -73,25 +73,12 @@ def test_rebuilt_while_a_writer_posts_and_the_runner_runs(
     monkeypatch.setattr(shadows, "BATCH_EVENTS", 500)
     monkeypatch.setattr(shadows, "NEAR_EVENTS", 50)
     busy_history(ledger)
-    stop = threading.Event()
-
-    def post() -> None:
-        seed = 2
-        while not stop.wait(0.1):  # on a slow machine too the log must not grow out of hand
-            busy_history(ledger, seed=seed, transfers=30)
-            seed += 1
-
-    writer = threading.Thread(target=post)
     with running(database.url):
-        writer.start()
-        try:
+        with keeping_busy(ledger):
             head = head_position(conn)
             for _ in range(3):
                 for done in rebuild.rebuild_many(database.url, NAMES, no_progress):
                     assert done.position >= head
-        finally:
-            stop.set()
-            writer.join()
         caught_up(conn)
     live = {name: rows(conn, name) for name in NAMES}
     project_all(database.url)
@@ -102,7 +89,7 @@ def test_reads_go_on_while_it_is_rebuilt_and_prepared_ones_see_the_new_rows(
     database: Database, ledger: Ledger, conn: psycopg.Connection[Any]
 ) -> None:
     open_accounts(ledger, 5)
-    project_all(database.url)
+    project_all(database.url, "balances")
     stop = threading.Event()
     swaps, seen = [0], set()
 

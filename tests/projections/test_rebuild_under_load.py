@@ -117,7 +117,7 @@ def test_no_read_fails_or_waits_or_is_wrong_while_read_models_are_swapped(
 ) -> None:
     ids = open_accounts(ledger, 8)
     write(ledger, [pay(ids[0], id_, 1) for id_ in ids[1:] for _ in range(LINES)])
-    project_all(database.url)
+    project_all(database.url, *REBUILT)
     readers = Readers(database.url, ids)
     with running(database.url), posting(ledger, ids), readers.reading():
         for parallel in (1, 2, 1):

@@ -29,7 +29,7 @@ def test_an_interrupted_rebuild_goes_on_and_a_paused_one_waits(
     database: Database, ledger: Ledger, conn: psycopg.Connection[object]
 ) -> None:
     open_accounts(ledger, 3)
-    project_all(database.url)
+    project_all(database.url, "entries", "transfers")
     with pytest.raises(psycopg.OperationalError):
         rebuild(database.url, "entries", lambda *_: end_connections(database, "daybook rebuild"))
     ask(database.url, "transfers")
@@ -42,7 +42,7 @@ def test_a_rebuild_that_differs_waits_for_an_operator(
     database: Database, ledger: Ledger, conn: psycopg.Connection[object]
 ) -> None:
     open_accounts(ledger, 3)
-    project_all(database.url)
+    project_all(database.url, "entries")
     conn.execute("UPDATE entries.entry SET description = 'spoiled'")
     with rebuilding(database.url):
         ask(database.url, "entries")
@@ -57,7 +57,7 @@ def test_stopped_in_the_middle_it_is_left_to_the_next(
     database: Database, ledger: Ledger, conn: psycopg.Connection[object]
 ) -> None:
     open_accounts(ledger, 40)  # some seconds of work
-    project_all(database.url)
+    project_all(database.url, "entries")
 
     def is_begun() -> bool:
         found = rebuild_state.find(conn, "entries")

@@ -20,7 +20,7 @@ from projections.catalogue import read_model
 from projections.reconciliations import queries
 from tests.conftest import Database
 from tests.projections.histories import EVEN, append, recorded
-from tests.projections.running import ask, project_all, projected, rows
+from tests.projections.running import ask, fill, project_all, projected, rows
 
 SETTLED = replace(EVEN, missing=(MissingMovement(UUID(int=12), -7, settled=True),), source="a.xml")
 ODD = replace(
@@ -88,7 +88,7 @@ DAMAGE: tuple[LiteralString, ...] = (
 
 
 def test_what_is_wrong_in_the_table_is_named(filled: Database) -> None:
-    project_all(filled.url)
+    fill(filled.url)
     with filled.connect() as conn:
         assert differences(conn) == []
         conn.execute("CREATE TEMPORARY TABLE whole AS TABLE reconciliations.reconciliation")

@@ -23,6 +23,7 @@ from tests.projections.planted import journal, noted
 from tests.projections.running import (
     NAMES,
     caught_up,
+    fill,
     holders,
     position,
     project_all,
@@ -179,7 +180,7 @@ def test_schemas_that_were_dropped_are_filled_again(
     database: Database, ledger: Ledger, conn: psycopg.Connection[Any]
 ) -> None:
     open_accounts(ledger, 2)
-    project_all(database.url)
+    fill(database.url)
     before = {name: rows(conn, name) for name in NAMES}
     for name in NAMES:
         conn.execute(f"DROP SCHEMA {name} CASCADE".encode())
@@ -193,7 +194,7 @@ def test_tables_without_a_checkpoint_are_not_trusted(
     database: Database, ledger: Ledger, conn: psycopg.Connection[Any]
 ) -> None:
     open_accounts(ledger, 2)
-    project_all(database.url)
+    fill(database.url)
     conn.execute("DELETE FROM checkpoints WHERE name = 'entries'")
     with running(database.url):
         open_accounts(ledger, 2)

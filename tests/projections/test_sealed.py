@@ -18,7 +18,7 @@ from application.privacy import person_keys
 from application.privacy.master_keys import MasterKeys
 from domain import approvals, bank_transfers, movements
 from domain.accounts import Opened
-from domain.asked import BankTransferAsked
+from domain.asked import BankTransferAsked, InvestmentAsked
 from domain.credit_applications import WithdrawApplication, Withdrawn
 from domain.events import Event, Recorded
 from domain.provenance import Provenance
@@ -198,6 +198,32 @@ def test_what_waits_for_a_second_person_is_its_persons(database: Database, conn:
         first = hide(conn, recorded(conn))[0].data
         for shown in (str(first), ask(database.url, state_shown, id_)):
             assert ("**3000" in shown) == has_hint
+
+
+def test_what_a_customer_said_of_what_waits_is_forgotten_and_what_staff_said_is_not(
+    database: Database, conn: Conn
+) -> None:
+    person, said = uuid4(), approvals.Withdrawn("ill")
+    of = (uuid4(), BOB, uuid4(), 100, "EUR")
+    hers, staffs = (
+        (uuid4(), approvals.Requested(owner or ALICE, a_day(1), asked=InvestmentAsked(*of, owner)))
+        for owner in (person, None)
+    )
+    append(database, hers, staffs, (hers[0], said), (staffs[0], said))
+
+    def shown(id_: UUID) -> list[bool]:
+        events = [event for event in recorded(conn) if event.stream_id == id_]
+        return [
+            "'ill'" in text
+            for text in (str(hide(conn, events)), ask(database.url, state_shown, id_))
+        ]
+
+    for is_known in (True, False):
+        if is_known:
+            put_key(conn, person)
+        else:
+            conn.execute("DELETE FROM person_keys")
+        assert (shown(hers[0]), shown(staffs[0])) == ([is_known] * 2, [True] * 2)
 
 
 def test_what_shows_a_part_of_a_document_or_was_said_is_forgotten_too(

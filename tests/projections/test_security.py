@@ -26,7 +26,7 @@ from projections.security.queries import NoticeRow, Wanted
 from tests.conftest import Database
 from tests.projections.histories import busy_history, open_accounts, recorded, write
 from tests.projections.people import People
-from tests.projections.running import ask, caught_up, project_all, projected, rows, running
+from tests.projections.running import ask_pages, caught_up, project_all, projected, rows, running
 
 SECURITY = read_model("security")
 LAST_HOUR = datetime(2026, 1, 31, 23, 59, 59, tzinfo=UTC)
@@ -59,15 +59,9 @@ def notices(events: list[Recorded]) -> list[NoticeRow]:
 
 def search_all(url: str, size: int = 1_000, **wanted: Any) -> list[NoticeRow]:
     """Page after page, all of them full but the last."""
-    found: list[NoticeRow] = []
-    before = None
-    while True:
-        page = ask(url, queries.search, Wanted(**wanted), limit=size, before=before)
-        found += page.rows
-        before = page.next_before
-        if before is None:
-            return found
-        assert len(page.rows) == size
+    pages = ask_pages(url, queries.search, Wanted(**wanted), limit=size)
+    assert all(len(page) == size for page in pages[:-1])
+    return [row for page in pages for row in page]
 
 
 @pytest.mark.parametrize("size", [1, 4, 1_000])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from typing import Any, LiteralString
 from uuid import UUID
 
@@ -13,23 +14,32 @@ from application.ledger import Ledger
 from application.ledger.reading import SNAPSHOT_EVERY, SNAPSHOT_SHAPE
 from projections import agreement
 from projections.agreement import ReadModelVerdict, hold_against_log
-from tests.conftest import Database
-from tests.projections.running import project_all
+from tests.conftest import Database, MakeDatabase
+from tests.projections.running import fill, kept
 from tests.support.ledgers import open_account, pay, submit
 from tests.support.log import head
 
 Conn = psycopg.Connection[Any]
 
 
+@pytest.fixture(scope="module")
+def written(make_database: MakeDatabase) -> Iterator[Database]:
+    """A log with snapshots of two accounts, which went on since."""
+    with make_database() as database:
+        with Ledger(database.url) as ledger:
+            one, other = open_account(ledger, "cash"), open_account(ledger)
+            for _ in range(3):
+                submit(ledger, *[pay(one, other, 1 + n % 7) for n in range(SNAPSHOT_EVERY // 2)])
+        fill(database.url)
+        yield database
+
+
 @pytest.fixture
-def snapshotted(ledger: Ledger, database: Database, conn: Conn) -> Conn:
-    """A log with a snapshot of an account, which went on since."""
-    one, other = open_account(ledger, "cash"), open_account(ledger)
-    for _ in range(3):
-        submit(ledger, *[pay(one, other, 1 + n % 7) for n in range(SNAPSHOT_EVERY // 2)])
-    assert conn.execute("SELECT count(*) FROM snapshots").fetchone() == (2,)
-    project_all(database.url)
-    return conn
+def snapshotted(written: Database) -> Iterator[Conn]:
+    """A connection to it; what a test does to the snapshots is undone after it."""
+    with written.connect() as conn, kept(conn, "snapshots"):
+        assert conn.execute("SELECT count(*) FROM snapshots").fetchone() == (2,)
+        yield conn
 
 
 def snapshots_of(conn: Conn) -> ReadModelVerdict:

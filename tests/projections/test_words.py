@@ -155,7 +155,7 @@ WORDS: list[tuple[Event, str]] = [
     ),
     (Approved(B), f"approved by {B}"),
     (Rejected(B, "too much"), f"rejected by {B}: too much"),
-    (Withdrawn(), "withdrawn"),
+    (Withdrawn("no need"), "withdrawn"),
     (
         AuthenticationFailed("invalid_token", "GET /api/users", address="sealed:1:x"),
         "authentication failed: invalid_token at GET /api/users",

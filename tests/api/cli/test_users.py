@@ -6,6 +6,7 @@ import getpass
 import os
 import pty
 import subprocess
+import termios
 from collections.abc import Iterator
 from uuid import UUID, uuid4
 
@@ -160,8 +161,12 @@ def test_a_password_is_asked_for_twice_and_not_shown(
                 assert process.poll() in (None, 0), said
             return words in said
 
+        def hides() -> bool:
+            return not termios.tcgetattr(ours)[3] & termios.ECHO
+
         for prompt in ("New password", "Repeat for confirmation"):
             until(lambda prompt=prompt: says(prompt))  # type: ignore[misc]
+            until(hides)  # what is typed before that is thrown away
             os.write(ours, f"{PASSWORD}\n".encode())
         until(lambda: says("ACTIVE"))
         assert process.wait(PATIENCE_S) == 0

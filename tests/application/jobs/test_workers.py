@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import redis
+from dramatiq import worker
 
 from application.jobs import (
     Again,
@@ -24,6 +25,7 @@ from application.jobs import (
     finish,
     put,
     taking,
+    waking,
 )
 from application.jobs.operating import cancel
 from application.ledger import Ledger, Submission
@@ -42,6 +44,13 @@ def broker(request: pytest.FixtureRequest) -> dict[str, Any]:
         return {}
     server: RedisServer = request.getfixturevalue("redis_server")
     return {"redis_url": server.url}
+
+
+@pytest.fixture
+def _soon_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker looks soon whether Redis is there again."""
+    monkeypatch.setattr(waking, "_REDIS_AGAIN_S", 0.2)
+    monkeypatch.setattr(worker, "CONSUMER_RESTART_DELAY_SECS", 0.2)
 
 
 def test_what_is_put_in_before_or_after_is_run(
@@ -339,6 +348,7 @@ def test_several_worker_processes_share_a_queue_and_run_nothing_twice(
     assert workers[0] > 1
 
 
+@pytest.mark.usefixtures("_soon_again")
 def test_nothing_is_lost_with_redis(
     database: Database, jobs: Jobs, redis_server: RedisServer
 ) -> None:
@@ -351,6 +361,7 @@ def test_nothing_is_lost_with_redis(
         jobs.becomes(put_one(database, job()), "done")
 
 
+@pytest.mark.usefixtures("_soon_again")
 def test_while_redis_is_away_a_worker_goes_on_by_itself(
     database: Database, jobs: Jobs, redis_server: RedisServer
 ) -> None:

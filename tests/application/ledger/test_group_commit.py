@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from typing import Any
 
 import psycopg
@@ -108,6 +109,18 @@ def test_what_an_event_loop_gathers_is_written_when_the_ledger_closes(database: 
             return await asyncio.gather(*tasks)
 
         outcomes = [done.outcomes[0] for done in asyncio.run(close_meanwhile())]
+    assert [balances(outcome) for outcome in outcomes] == [(-1, 1), (-2, 2)]
+
+
+def test_what_an_event_loop_has_gathered_is_written_when_it_stops(ledger: Ledger) -> None:
+    house, shop = open_account(ledger, "cash"), open_account(ledger)
+    with closing(asyncio.new_event_loop()) as loop:
+        tasks = [loop.create_task(ledger.post(submission(pay(house, shop, 1)))) for _ in "ab"]
+        loop.call_soon(loop.stop)
+        loop.run_forever()
+        assert ledger.waiting_commands == 2, "it has had no further turn"
+        until(lambda: ledger.waiting_commands == 0)
+        outcomes = [loop.run_until_complete(task).outcomes[0] for task in tasks]
     assert [balances(outcome) for outcome in outcomes] == [(-1, 1), (-2, 2)]
 
 

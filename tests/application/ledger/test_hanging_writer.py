@@ -20,8 +20,11 @@ from tests.support.waiting import until
 
 
 def test_a_ledger_that_hangs_while_it_holds_the_head_is_ended_by_the_next(
-    database: Database,
+    database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(module, "_HEAD_WAIT_S", 1)
+    end_all = module._END_HANGING_WRITERS.replace("4 seconds", "0 seconds")
+    monkeypatch.setattr(module, "_END_HANGING_WRITERS", end_all)
     hanging = psycopg.connect(database.url, autocommit=True, application_name="daybook ledger")
     hanging.execute("BEGIN")
     appender = Appender(hanging, lock_head(hanging))
@@ -39,6 +42,7 @@ def test_a_ledger_that_hangs_while_it_holds_the_head_is_ended_by_the_next(
 def test_somebody_else_who_holds_the_head_is_left_alone_and_callers_are_told(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(module, "_HEAD_WAIT_S", 1)
     monkeypatch.setattr(module, "_PATIENCE_S", 1.0)
     with database.connect() as somebody:
         somebody.execute("BEGIN")

@@ -152,8 +152,7 @@ def test_a_writer_that_stood_still_too_long_starts_its_transaction_again(
     database: Database, admin: psycopg.Connection[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The server takes the head back from a writer that hangs, so that the others can go on."""
-    timeout = {"options": "-c idle_in_transaction_session_timeout=20ms"}
-    monkeypatch.setattr(ledger_module, "_CONNECTION", ledger_module._CONNECTION | timeout)
+    monkeypatch.setattr(ledger_module, "_IDLE_S", 0.02)
     calls = []
 
     def hang_at_first(outcomes: Sequence[Outcome]) -> Answer:
