@@ -17,6 +17,7 @@ from api.problems import ProblemError
 from api.state import Policy, State
 from api.views import Json
 from api.writing import Beside, View, change, create
+from domain import bank_transfers
 from domain.approvals import Approval, Kind, RequestApproval, Requested, kind_of
 from domain.asked import BankTransferAsked, ReviewAsked
 from domain.bank_transfers import RequestBankTransfer
@@ -83,8 +84,12 @@ async def create_or_ask(
         asked = RequestApproval(
             approval_of(*_ids_of(command)), caller_of(request).user_id, command, currency
         )
-        return await create(request, state, asked, status=status, place=place, view=view)
-    return await create(request, state, command, status=status, place=place, view=view)
+        return await create(
+            request, state, asked, status=status, place=place, view=view, finish=without_erased
+        )
+    return await create(
+        request, state, command, status=status, place=place, view=view, finish=without_erased
+    )
 
 
 async def ask(request: Request, state: State, command: PostTransfer | ChangeRole) -> Response:
@@ -106,7 +111,13 @@ async def ask_for_review(
 ) -> Response:
     """Ask another officer to agree to an approval of an application. The same asked for again while that
     waits, or once it is done, is answered as the first time; after that it is asked for anew."""
-    of = (command.officer_id, command.application_id, command.round, command.amount)
+    of = (
+        command.officer_id,
+        command.application_id,
+        command.round,
+        command.report_id,
+        command.amount,
+    )
     for attempt in count():
         approval_id = approval_of(*of, attempt, command.reason)
         async with state.pool.connection() as conn:
@@ -178,14 +189,21 @@ async def while_person_known(state: State, requested: Requested | None) -> Besid
 
 
 async def without_erased(state: State, told: Json) -> Json:
-    """An approval as it is answered, with nothing of an account of who is erased."""
-    if told["bank_transfer"] is None:
+    """A bank transfer, or an approval, as it is answered, with nothing of an account of who is erased.
+    Whatever else is told stays as it is."""
+    asked = told.get("bank_transfer")  # there was none in approvals' answers that were kept before
+    if not asked and "bank_account" not in told:
         return told
-    requested = await begun(state, UUID(told["id"]))
-    assert isinstance(requested, Requested), "it is an approval"
-    assert isinstance(requested.asked, BankTransferAsked), "it shows one"
-    person_id = requested.asked.person_id
+    match await begun(state, UUID(told["id"])):
+        case Requested(asked=BankTransferAsked(person_id=person_id)):
+            pass
+        case bank_transfers.Requested(person_id=person_id):
+            pass
+        case other:
+            raise AssertionError(f"{other} has no account at another bank")
     async with state.pool.connection() as conn:
         if person_id is None or await state.vault.keys(conn, [person_id]):
             return told
-    return {**told, "bank_transfer": {**told["bank_transfer"], "bank_account": ERASED}}
+    if asked:
+        return {**told, "bank_transfer": {**asked, "bank_account": ERASED}}
+    return {**told, "bank_account": ERASED}

@@ -78,6 +78,8 @@ _EXAMPLES: dict[str, object] = {
     "category": "business_rule",
     "code": "MX",
     "correlation_id": "request-7",
+    "from": "2026-01-01",
+    "to": "2026-01-31",
     "token": "eyJhbGciOiJIUzI1NiJ9.eyJwdXJwb3NlIjoidmVyaWZ5In0.c2lnbmVk",
 }
 """Of parameters that have to be given; of others the schema says enough."""

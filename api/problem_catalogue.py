@@ -204,7 +204,7 @@ CATALOGUE: dict[str, Problem] = {
     "application_closed": _conflict("Application closed", "The application is {status}: nothing about it is changed any more."),
     "not_in_review": _conflict("Not in review", "The application is {status}: there is nothing that an officer is asked."),
     "claimed_by_another": _conflict("Claimed by another officer", "Another officer looks at it until {until}: take another one, or wait."),
-    "application_changed": _conflict("Application changed", "What is asked for has changed since it was approved: look at it again, and approve it anew."),
+    "application_changed": _conflict("Application changed", "What is asked for, or known, has changed since it was approved: look at it again, and approve it anew."),
     "too_many_changes": _conflict("Changed too often", "An application is changed {most} times at most: withdraw it and apply anew."),
     "score_missing": _conflict("No score yet", "Nothing is approved without a score: wait until the bureau has answered, or have an officer look at it."),
     "belongs_to_user": _conflict("A user's application", "It is erased together with its user: erase that one."),

@@ -58,13 +58,14 @@ class FundingAsked(Struct, frozen=True, omit_defaults=True, tag="funding"):
 
 
 class ReviewAsked(Struct, frozen=True, omit_defaults=True, tag="review"):
-    """The approval of an application, as it was with its report number `round`. See `ReviewApplication`."""
+    """The approval of an application, as it was with what was known then. See `ReviewApplication`."""
 
     application_id: UUID
     amount: int
     currency: str
     round: int
     reason: str = ""
+    report_id: UUID | None = None
 
 
 Asked = InvestmentAsked | BankTransferAsked | RepaymentAsked | FundingAsked | ReviewAsked

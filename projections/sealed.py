@@ -35,7 +35,11 @@ _PERSONAL = (bank_transfers.Requested, movements.Instructed, credit_applications
 _LATER = (*credit_applications.EVENTS, *approvals.EVENTS)
 """Of these only the first of a stream names the person."""
 
-_IN_OWN_WORDS = (credit_applications.Withdrawn, credit_applications.Declined)
+_IN_OWN_WORDS = (
+    credit_applications.Withdrawn,
+    credit_applications.Declined,
+    approvals.Withdrawn,
+)
 """Their reasons are whatever the person says."""
 
 _TRACES = frozenset({"document_hint", "document_number", "bank_account_hint", "bank_account"})
@@ -76,9 +80,12 @@ def key_id_of(event: _Placed) -> UUID:
 
 
 def _person_of(data: Event) -> UUID | None:
-    """Who is named with what is sealed."""
+    """Who is named with what is sealed; of an approval else the customer who asks."""
     if isinstance(data, approvals.Requested):
-        return data.asked.person_id if isinstance(data.asked, BankTransferAsked) else None
+        if isinstance(data.asked, BankTransferAsked):
+            return data.asked.person_id
+        owner_id: UUID | None = getattr(data.what, "owner_id", None)
+        return owner_id
     return data.person_id if isinstance(data, _PERSONAL) else None
 
 
@@ -111,10 +118,11 @@ async def hide_in(conn: AsyncConnection[Any], event: LoggedEvent, answer: T) -> 
     if _MARK not in encoded and not isinstance(event.data, _LATER):
         return answer
     ids, living = await _living(conn, [event], {event.position: key_id_of(event)})
-    if ids[event.position] in living:
+    key_id = ids.get(event.position)
+    if key_id is None:
+        return answer
+    if key_id in living:
         return _replaced(answer, SEALED)
-    if isinstance(event.data, approvals.EVENTS) and ids[event.position] == event.stream_id:
-        return _replaced(answer, ERASED)  # it is about nobody's account at another bank
     own = isinstance(event.data, _IN_OWN_WORDS) or _WITHDRAWN in encoded
     return _replaced(answer, ERASED, _TRACES | _WORDS if own else _TRACES)
 
@@ -144,9 +152,20 @@ def _streams_of(
 
 
 def _named(ids: dict[int, UUID], firsts: Iterable[tuple[UUID, str, bytes]]) -> dict[int, UUID]:
-    """With persons in place of the streams whose first events name them."""
-    persons = {id_: _person_of(catalogue.decode(t, s)) for id_, t, s in firsts}
-    return {position: persons.get(id_) or id_ for position, id_ in ids.items()}
+    """With persons in place of the streams whose first events name them, and without approvals that are
+    about nobody: in those nothing is sealed, and what staff say stays."""
+    named = dict(ids)
+    data = {id_: catalogue.decode(topic, state) for id_, topic, state in firsts}
+    for position, id_ in ids.items():
+        first = data.get(id_)
+        person_id = None if first is None else _person_of(first)
+        if person_id is not None:
+            named[position] = person_id
+        elif isinstance(first, approvals.Requested) and not isinstance(
+            first.asked, BankTransferAsked
+        ):
+            del named[position]
+    return named
 
 
 def _key_ids(events: Sequence[Recorded] | Sequence[LoggedEvent]) -> dict[int, UUID]:

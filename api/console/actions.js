@@ -11,11 +11,10 @@ export function actionsFor(user, application) {
   const isOwn = application.owner_id === user.id;
   const isOffered = application.status === "approved" && application.offer?.status === "made";
   const isOpen = OPEN.includes(application.status) || isOffered;
-  const isReviewer = may(user, "review") && !isOwn && application.submitted_by !== user.id;
   const waits = Boolean(application.review_since);
   const isMine = application.officer_id === user.id && application.claimed_until;
   const can = [];
-  if (isReviewer && waits) {
+  if (isReviewer(user, application) && waits) {
     can.push(isMine ? just("release", "Put back into the queue") : just("claim", "Take it from the queue"));
     can.push(approval(application), withReason("reject", "Reject", { isRequired: true }));
   }
@@ -25,12 +24,17 @@ export function actionsFor(user, application) {
   return can;
 }
 
-function just(name, label) {
+// Nobody decides on an application of his own, or that he brought.
+export function isReviewer(user, { owner_id, submitted_by }) {
+  return may(user, "review") && ![owner_id, submitted_by].includes(user.id);
+}
+
+export function just(name, label) {
   const element = ({ perform }) => formOf(name, label, perform, [], () => ({}));
   return { name, element };
 }
 
-function withReason(name, label, { isRequired = false } = {}) {
+export function withReason(name, label, { isRequired = false } = {}) {
   const element = ({ perform }) => {
     const reason = reasonInput(name, isRequired);
     return formOf(name, label, perform, [reason.element], () => ({ reason: reason.value() }), "quiet");

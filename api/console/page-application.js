@@ -1,6 +1,7 @@
 // One application: what was asked and found, what happened, and what one may do about it.
 
 import { actionsFor } from "./actions.js";
+import { approvalsOf, waitingFor } from "./approvals.js";
 import { badge } from "./badge.js";
 import { disclosuresOf } from "./disclosures.js";
 import { alertBox, announce, h } from "./dom.js";
@@ -13,14 +14,16 @@ export async function showApplication({ api, draw, signal, part: id, state }) {
   const path = `/api/applications/${id}`;
   const facts = h("div");
   const actions = h("div");
+  const waiting = h("div");
   const seen = h("div");
   const said = h("div");
   let application = null;
   let shownActions = "";
+  let shownWaiting = "";
   let due = null;
   let before = Promise.resolve();
 
-  draw("Application", said, facts, actions, seen);
+  draw("Application", said, facts, waiting, actions, seen);
   await load({ min_position: state.position });
   if (!application) return;
   follow(api, `${path}/stream`, {
@@ -39,6 +42,7 @@ export async function showApplication({ api, draw, signal, part: id, state }) {
       try {
         const found = await api.get(path, query);
         if (!signal.aborted) take(found);
+        if (!signal.aborted && may(api.user, "review")) showWaiting(await waitingFor(api, found, query));
         if (!signal.aborted && may(api.user, "disclosures")) seen.replaceChildren(disclosuresOf(await api.get(`${path}/disclosures`)));
       } catch (problem) {
         if (!signal.aborted) said.replaceChildren(alertBox(problem.title, problem.message));
@@ -50,7 +54,7 @@ export async function showApplication({ api, draw, signal, part: id, state }) {
   function take(found) {
     if (application && found.version < application.version) return;
     if (application && application.status !== found.status) announce(`The status is now: ${STATUSES[found.status]}`);
-    if (!application) draw(`Application of ${found.full_name}`, said, facts, actions, seen);
+    if (!application) draw(`Application of ${found.full_name}`, said, facts, waiting, actions, seen);
     application = found;
     facts.replaceChildren(...factsOf(found));
     showActions();
@@ -67,13 +71,29 @@ export async function showApplication({ api, draw, signal, part: id, state }) {
     actions.replaceChildren(...(forms.length ? [h("h2", {}, "What you can do"), h("div", { class: "actions" }, forms)] : []));
   }
 
-  async function perform(name, body) {
+  // As with the actions.
+  function showWaiting(approvals) {
+    const shown = approvals.map(({ id }) => id).join();
+    if (signal.aborted || shown === shownWaiting) return;
+    shownWaiting = shown;
+    waiting.replaceChildren(...(shown ? [approvalsOf(approvals, application, { api, decide })] : []));
+  }
+
+  // Decided on as it is shown, or not at all.
+  function perform(name, body) {
+    const headers = { "If-Match": `"${application.version}"` };
+    return sent(() => (name === "change" ? api.put(path, body, headers) : api.post(`${path}/${name}`, body, headers)));
+  }
+
+  function decide(name, body) {
+    return sent(() => api.post(`/api/approvals/${name}`, body));
+  }
+
+  async function sent(send) {
     said.replaceChildren();
     try {
-      // Decided on as it is shown, or not at all.
-      const headers = { "If-Match": `"${application.version}"` };
-      const made = await (name === "change" ? api.put(path, body, headers) : api.post(`${path}/${name}`, body, headers));
-      announce("Done.");
+      const made = await send();
+      announce(made.maker_id && made.status === "pending" ? "It waits for a second officer to agree." : "Done.");
       await load({ min_position: made.position });
     } catch (problem) {
       if (signal.aborted) return;

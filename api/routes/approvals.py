@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
+from pydantic import Field
 
 from api import approval_views
 from api.approval_responses import ApprovalOut, ApprovalPage, ApprovalRead
@@ -35,6 +36,9 @@ ApprovalStatus = Annotated[str, one_of("invalid_status", STATUSES), enum(STATUSE
 class ApprovalFilters(In):
     status: ApprovalStatus | None = None
     maker_id: Id | None = None
+    application_id: Annotated[
+        Id | None, Field(description="the application for credit that is to be approved")
+    ] = None
     limit: Limit = 50
     cursor: Cursor | None = None
     min_position: Fresh = None
@@ -58,6 +62,7 @@ async def list_approvals(
             before=before,
             status=filters.status,
             maker_id=caller.owner_id or filters.maker_id,
+            application_id=filters.application_id,
             kinds=None
             if caller.owner_id
             else [k.name for k in KINDS.values() if sees_kind(caller, k)],

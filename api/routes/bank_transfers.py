@@ -11,7 +11,7 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from api import flow_reading
 from api.approval_responses import ApprovalOut
-from api.approving import create_or_ask
+from api.approving import create_or_ask, without_erased
 from api.callers import caller_of
 from api.flow_asking import begun, refuse_if_match, sealed_account
 from api.flow_models import BankTransferIn, BankTransferStatus
@@ -82,7 +82,7 @@ async def _request(request: Request, body: BankTransferIn, state: State, kind: K
         owner_id,
     )
     if kind == "deposit":  # which takes nothing from anybody's account here
-        return await create(request, state, command, status=202)
+        return await create(request, state, command, status=202, finish=without_erased)
     return await create_or_ask(request, state, command, currency=body.currency, status=202)
 
 
@@ -161,7 +161,7 @@ async def _cancel(
         raise not_found(kind, flow_id)
     reason = body.reason if body else ""
     command = CancelBankTransfer(flow_id, reason, caller_of(request).owner_id)
-    return await change(request, state, command)
+    return await change(request, state, command, finish=without_erased)
 
 
 async def _following_deposit(

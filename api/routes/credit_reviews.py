@@ -42,6 +42,7 @@ from domain.credit_applications import (
     ReleaseApplication,
     ReviewApplication,
     amount_of,
+    report_id_of,
 )
 from projections.applications.stats import stats
 
@@ -140,6 +141,7 @@ async def approve_application(
         amount,
         expected,
         there.round,
+        report_id_of(there),
     )
     beside = await while_known(state, caller, application_id)
     if is_above(state.policy, currency, amount):

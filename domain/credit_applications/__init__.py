@@ -62,7 +62,7 @@ from domain.credit_applications.events import (
     Withdrawn,
 )
 from domain.credit_applications.offers import loan_id_of
-from domain.credit_applications.officers import amount_of
+from domain.credit_applications.officers import amount_of, report_id_of
 from domain.credit_applications.state import (
     OFFER_STATUSES,
     OPEN,
@@ -127,4 +127,5 @@ __all__ = [
     "is_wanted",
     "loan_id_of",
     "needs",
+    "report_id_of",
 ]

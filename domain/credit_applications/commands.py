@@ -94,7 +94,8 @@ class ReleaseApplication(Struct, frozen=True):
 
 class ReviewApplication(Struct, frozen=True):
     """An officer decides: `decision` is approve or reject. `amount`: less than what is asked for, in
-    minor units. Where it takes two, `second_id` agrees to what was approved with report number `round`."""
+    minor units. `round` and `report_id` are what it was decided on: how often a report had been asked for,
+    and the last that had come. Where it takes two, `second_id` agrees to that."""
 
     application_id: UUID
     officer_id: UUID
@@ -103,6 +104,7 @@ class ReviewApplication(Struct, frozen=True):
     amount: int | None = None
     expected: Expected = None
     round: int | None = None
+    report_id: UUID | None = None
     second_id: UUID | None = None
 
 

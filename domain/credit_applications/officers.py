@@ -40,7 +40,8 @@ def review(work: Work, command: ReviewApplication) -> None:
     _check_may(work, command.officer_id, command.second_id)
     work.check_may_move("rejected" if command.decision == "reject" else "approved")
     _check_in_review(there)
-    if command.round not in (None, there.round):
+    decided_on = (command.round, command.report_id)
+    if command.round is not None and decided_on != (there.round, report_id_of(there)):
         raise Refusal("application_changed", application_id=there.id)
     if command.decision == "reject":
         if not command.reason:
@@ -73,6 +74,11 @@ def _check_in_review(there: CreditApplication) -> None:
             status=there.status,
             is_waiting=there.is_waiting,
         )
+
+
+def report_id_of(there: CreditApplication) -> UUID | None:
+    """The last report that has come: one that was given up may come late, in the same round."""
+    return None if there.report is None else there.report.report_id
 
 
 def amount_of(there: CreditApplication) -> int:

@@ -17,16 +17,23 @@ from domain.asked import Asked
 from domain.sealed import ERASED
 from projections.paging import Page, fetch_page
 
-_SHOWN = (
-    "CASE WHEN asked ? 'person_id' AND NOT EXISTS (SELECT FROM person_keys"
-    " WHERE person_keys.person_id = (asked->>'person_id')::uuid)"
+_IS_ERASED = (
+    "NOT EXISTS (SELECT FROM person_keys"
+    " WHERE person_keys.person_id = coalesce(asked->>'person_id', asked->>'owner_id')::uuid)"
+)
+_STORED = (
+    f"CASE WHEN asked ? 'person_id' AND {_IS_ERASED}"
     f' THEN asked || \'{{"bank_account_hint": "{ERASED}"}}\' ELSE asked END'
 )
-"""Of a person who is erased, nothing is shown: also not what is not sealed."""
+_REASON = (
+    "CASE WHEN status = 'withdrawn' AND reason <> '' AND asked ?| '{person_id,owner_id}'"
+    f" AND {_IS_ERASED} THEN '{ERASED}' ELSE reason END"
+)
+"""Of a person who is erased nothing is shown: also not what is not sealed, and what was said in own words."""
 
 _COLUMNS = (
-    f"id, status, kind, maker_id, checker_id, {_SHOWN} AS stored, expires_at, reason, requested_at,"
-    " decided_at, version, first_position, position"
+    f"id, status, kind, maker_id, checker_id, {_STORED} AS stored, expires_at, {_REASON} AS reason,"
+    " requested_at, decided_at, version, first_position, position"
 )
 _SELECT = f"SELECT {_COLUMNS} FROM approvals.approval"
 
@@ -71,15 +78,21 @@ async def list_approvals(
     before: int | None = None,
     status: str | None = None,
     maker_id: UUID | None = None,
+    application_id: UUID | None = None,
     kinds: Sequence[str] | None = None,
 ) -> Page[ApprovalRow]:
-    """Approvals, last asked for first, by default of all kinds. `before` is the `next_before` of the page
-    before this one."""
+    """Approvals, last asked for first, by default of all kinds; with `application_id` those of its approval
+    alone. `before` is the `next_before` of the page before this one."""
     return await fetch_page(
         conn,
         ApprovalRow,
         _SELECT,
-        {"status = %s": status, "maker_id = %s": maker_id, "kind = ANY(%s)": kinds},
+        {
+            "status = %s": status,
+            "maker_id = %s": maker_id,
+            "kind = ANY(%s)": kinds,
+            "asked->>'application_id' = %s": application_id and str(application_id),
+        },
         key="first_position",
         key_of=lambda row: row.first_position,
         before=before,

@@ -98,7 +98,7 @@ WORDS: dict[type[Event], Callable[[Any, str], str]] = {
     approvals.Requested: _requested,
     approvals.Approved: _approved,
     approvals.Rejected: _rejected,
-    approvals.Withdrawn: lambda event, currency: f"withdrawn{because(event.reason)}",
+    approvals.Withdrawn: lambda event, currency: "withdrawn",
     security.AuthenticationFailed: _noticed("authentication failed"),
     security.AuthorizationFailed: _noticed("authorization failed"),
     security.RateLimited: _noticed("asked too often"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -338,6 +339,22 @@ def test_it_is_rejected_or_withdrawn_with_or_without_a_reason(
         problem = problem_of(checker.post(f"{path}/{other}"), 409, "approval_not_pending")
         assert status in problem["detail"]
     problem_of(bank.client.post(f"{path}/withdraw"), 409, "approval_not_pending")
+
+
+def test_a_decision_that_was_kept_before_there_were_more_kinds_is_answered_as_then(
+    bank: Bank, rich: str, api_database: Database
+) -> None:
+    path, key = f"/api/approvals/{ask(bank, rich)['id']}/withdraw", {"Idempotency-Key": some_id()}
+    body = bank.client.post(path, headers=key).json()
+    for name in ("investment", "bank_transfer", "repayment", "funding", "review"):
+        del body[name]
+    with api_database.connect(superuser=True) as conn:
+        conn.execute(
+            "UPDATE idempotency_keys SET body = %s WHERE key = %s",
+            (json.dumps(body).encode(), key["Idempotency-Key"]),
+        )
+    again = bank.client.post(path, headers=key)
+    assert (again.status_code, again.json()) == (200, body)
 
 
 def test_only_who_asked_withdraws(bank: Bank, rich: str, checker: httpx2.Client) -> None:

@@ -303,6 +303,81 @@ def test_of_who_is_erased_nothing_is_done_and_nothing_shown(
     assert "sealed:" not in str(rows)
 
 
+def test_what_was_answered_before_is_answered_without_the_account_of_who_is_erased(
+    base_url: str, client: httpx2.Client, bank: Bank
+) -> None:
+    user, boss = make(client), make(client, "admin")
+    account, cash = bank.open(owner_id=user["id"]), bank.open("cash")
+    for _ in range(2):
+        assert bank.move(cash, account, "1000.00").status_code == 201
+    requests = []
+    for path, amount in (("withdrawals", ABOVE), ("withdrawals", "5.00"), ("deposits", "5.00")):
+        body = transferring(account, amount, id=some_id())
+        requests.append((f"/api/{path}", body, {"Idempotency-Key": some_id()}))
+    cancel = f"/api/deposits/{requests[-1][1]['id']}/cancel"
+    requests.append((cancel, {}, {"Idempotency-Key": some_id()}))
+    with as_user(base_url, boss) as staff:
+        for path, body, key in requests:
+            answer = staff.post(path, json=body, headers=key)
+            assert answer.is_success, answer.text
+            assert HINT in answer.text
+        assert client.post(f"/api/users/{user['id']}/erase").is_success
+        for path, body, key in requests:
+            is_known_by_id = body.get("amount") == "5.00"
+            for headers in (key, {}) if is_known_by_id else (key,):
+                again = staff.post(path, json=body, headers=headers)
+                assert again.is_success, again.text
+                assert again.headers["idempotent-replayed"] == "true"
+                assert HINT not in again.text
+                assert '"bank_account":"[erased]"' in again.text
+
+
+def test_what_customers_said_when_they_asked_no_longer_is_forgotten_with_them(
+    world: World, client: httpx2.Client, bank: Bank, base_url: str
+) -> None:
+    user, words = make(client), "my number is 0171 5550123"
+    account, cash = bank.open(owner_id=user["id"]), bank.open("cash")
+    for _ in range(2):
+        assert bank.move(cash, account, "1000.00").status_code == 201
+    with as_user(base_url, user) as bert:
+        for path, body in (
+            ("/api/withdrawals", transferring(account, ABOVE)),
+            ("/api/investments", investing(account, world.fund, ABOVE)),
+        ):
+            asked = bert.post(path, json=body).headers["location"]
+            assert bert.post(f"{asked}/withdraw", json={"reason": words}).is_success
+    stream = asked.rpartition("/")[2]
+    for is_said in (True, False):
+        for told in (
+            asked, "/api/approvals", f"/api/streams/{stream}/events", f"/api/streams/{stream}/state",
+        ):  # fmt: skip
+            assert (words in world.at(told).text) == is_said, told
+        audited = bank.get("/api/audit", stream_id=stream, min_position=bank.head())
+        assert audited["data"][0]["summary"] == "withdrawn"
+        if is_said:
+            assert client.post(f"/api/users/{user['id']}/erase").is_success
+
+
+def test_what_an_officer_approved_before_a_report_came_is_asked_for_anew(world: World) -> None:
+    asking = review(world)
+    _, before = ask(asking)
+    application_id = asking.path.split("/")[3]
+    assert world.desk.report(application_id, 560, 9_000_000).status == "manual_review"
+    agreed = world.otto.post(f"{before.headers['location']}/approve")
+    problem_of(agreed, 409, "application_changed")
+    assert world.at(f"/api/applications/{application_id}").json()["status"] == "manual_review"
+    _, anew = ask(asking)
+    assert world.otto.post(f"{anew.headers['location']}/approve").status_code == 200
+    asked = {"application_id": application_id, "min_position": str(Bank(world.admin).head())}
+    rows = world.otto.get("/api/approvals", params=asked).json()["data"]
+    shown = [(f"/api/approvals/{row['id']}", row["status"]) for row in rows]
+    assert shown == [
+        (anew.headers["location"], "approved"),
+        (before.headers["location"], "pending"),
+    ]
+    assert world.anna.get("/api/approvals", params=asked).json()["data"] == []
+
+
 def test_who_applied_for_somebody_does_not_agree_to_it(world: World, base_url: str) -> None:
     clerk_id = uuid4()
     with client_of(base_url, "officer", clerk_id) as clerk:

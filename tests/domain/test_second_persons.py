@@ -30,6 +30,8 @@ from domain.credit_applications import (
     ChangeApplication,
     ClaimApplication,
     GiveReportUp,
+    RecordReport,
+    ReportReceived,
     ReviewApplication,
 )
 from domain.funds import ChangeFundStatus, OpenFund
@@ -45,6 +47,7 @@ from tests.support.credit_world import (
     NEW_REPORT,
     OFFICER,
     OFFICERS,
+    REPORT,
     asked,
     decided,
     given_up,
@@ -309,4 +312,15 @@ def test_what_is_asked_for_anew_is_not_what_was_approved() -> None:
     with refused("application_changed"):
         agree(world)
     world.submit(replace(asking(replace(REVIEWED, round=2)), approval_id=FLOW))
+    assert world.submit(Approve(FLOW, CHECKER))
+
+
+def test_what_was_approved_without_a_report_is_not_when_it_comes_late() -> None:
+    world = waiting(CASES["review"])
+    world.submit(ClaimApplication(APPLICATION, OFFICER, NOW + A_DAY))  # no table decides anew
+    world.submit(RecordReport(APPLICATION, ReportReceived(REPORT, 601)))
+    with refused("application_changed"):
+        agree(world)
+    again = asking(replace(REVIEWED, report_id=REPORT))
+    world.submit(replace(again, approval_id=FLOW))
     assert world.submit(Approve(FLOW, CHECKER))

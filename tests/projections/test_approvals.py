@@ -192,6 +192,7 @@ def test_what_was_asked_for_comes_back_whole_but_for_what_is_sealed(
     person_keys.destroy(conn, PERSON)
     found = [row.asked for row in listed(database.url, kinds=["bank_transfer"])]
     assert found == [replace(WITHDRAWAL, bank_account="", bank_account_hint="[erased]")]
+    assert [row.kind for row in listed(database.url, application_id=UUID(int=4))] == ["review"]
     said = {(row.kind, row.reason) for row in listed(database.url)}
     forgotten = {kind for kind, reason in said if reason == "[erased]"}
     assert forgotten == {"bank_transfer", "investment"}

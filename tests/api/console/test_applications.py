@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from uuid import uuid4
+
 import httpx2
 import pytest
 
 from application.countries import COUNTRIES
 from tests.api.conftest import Json
 from tests.api.console.conftest import LIST, Open, person
+from tests.conftest import Database
 from tests.support.credit import Desk, new_document, submit
+from tests.support.serving import client_of, serving
 from tests.support.staff import as_user
 from tests.support.waiting import until
 from tests.support.windows import Window
+
+
+@pytest.fixture(scope="module")
+def base_url(api_database: Database) -> Iterator[str]:
+    with serving(api_database.url, FOUR_EYES_ABOVE="EUR:60000.00") as url:
+        yield url
 
 
 def test_an_officer_takes_an_application_and_approves_it_for_less(
@@ -55,6 +66,43 @@ def test_an_officer_rejects_with_a_reason_which_the_applicant_sees(
         for each in (window, hers):
             each.shows("Rejected", "the payslips are not his")
             each.shows_no("Withdraw")
+
+
+def test_what_one_officer_may_not_approve_alone_waits_for_a_second(
+    window_of: Open, officer: Json, base_url: str, annas: httpx2.Client, desk: Desk
+) -> None:
+    id_ = submit(annas, "ES", amount_requested="61000.00")["id"]
+    desk.report(id_, 750)
+    with client_of(base_url, "admin", uuid4()) as another:  # who registered both could act as both
+        colleague = person(another, "officer")
+    with (
+        window_of(officer, f"{LIST}/{id_}") as window,
+        window_of(colleague, f"{LIST}/{id_}") as others,
+    ):
+        for each in (window, others):
+            each.shows("Approve")
+            each.shows_no("Waits for a second officer")
+        for amount, button, end in (
+            ("61000.00", "Ask no longer", "Manual review"),
+            ("60500.00", "Refuse", "Manual review"),
+            ("60600.00", "Agree", "Approved up to"),
+        ):
+            window.type("Amount in EUR, at most EUR 61,000.00", amount)
+            window.press("Approve")
+            window.shows(
+                "Waits for a second officer", f"You approved EUR {amount[:2]},{amount[2:]}"
+            )
+            assert window.said() == "It waits for a second officer to agree."
+            others.visit(f"{LIST}/{id_}")
+            others.shows(f"Officer {officer['id']} approved EUR", "Agree", "Refuse")
+            assert "Agree" not in window.text()
+            who = window if button == "Ask no longer" else others
+            who.press(button)
+            who.shows(end)
+            who.shows_no("Waits for a second officer")
+            window.visit(f"{LIST}/{id_}")
+            window.shows(end)
+        window.shows("EUR 60,600.00")
 
 
 def test_the_applicant_sees_who_saw_her_document(
