@@ -61,6 +61,8 @@ class State:
     """Set when the server begins to stop: streams end then, so that it can."""
     turn_to_try: asyncio.Lock = field(default_factory=asyncio.Lock)
     """Tables that somebody sends are tried one after the other."""
+    turn_to_draw: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """PDFs are drawn one after the other."""
 
 
 async def state_of(request: Request) -> State:

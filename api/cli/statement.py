@@ -21,7 +21,7 @@ from api.settings import load_settings
 from api.statements.asking import span_of, statement_of
 from api.statements.formats import KINDS, Format, pieces, writer_of
 from domain.money import format_amount
-from projections.entries.statements import Period, Statement
+from projections.entries.statements import Period, Span, Statement
 
 _ENDINGS: dict[str, Format] = {f".{kind.ending}": format for format, kind in KINDS.items()}
 
@@ -91,17 +91,21 @@ def _to_file(account_id: UUID, period: Period, format_: Format, output: Path) ->
 
 def _write(account_id: UUID, period: Period, format_: Format, file: BinaryIO) -> Statement:
     with ready_database(load_settings()) as conninfo:
-        catch_up(conninfo)
+
+        async def end() -> Span:
+            async with await AsyncConnection.connect(conninfo, autocommit=True) as conn:
+                return await span_of(conn, period)
 
         async def write() -> Statement:
             async with await AsyncConnection.connect(conninfo, autocommit=True) as conn:
-                span = await span_of(conn, period)
                 found = await statement_of(conn, account_id, period, span)
                 writer = writer_of(found, format_)
                 async for piece in pieces(found, writer, lambda: nullcontext(conn)):
                     file.write(piece)
                 return found
 
+        span = asyncio.run(end())
+        catch_up(conninfo)  # after its end is known, since others may go on writing
         return asyncio.run(write())
 
 

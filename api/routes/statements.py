@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from typing import Annotated
 
@@ -16,7 +17,7 @@ from api.freshness import Fresh, be_fresh, be_whole, find
 from api.models import Id, In, enum, one_of
 from api.problems import ProblemError
 from api.responses import problems
-from api.state import Running, State
+from api.state import Running
 from api.statement_responses import STATEMENT, StatementOut
 from api.statements.asking import span_of, statement_of
 from api.statements.formats import (
@@ -32,6 +33,9 @@ from projections.balances import queries
 from projections.entries.statements import Period, Statement
 
 router = APIRouter(prefix="/api/accounts", tags=["accounts"])
+
+PATIENCE_S = 30.0
+"""So long one who asks for a PDF waits for his turn to have it drawn."""
 
 
 class StatementAsked(In):
@@ -71,19 +75,44 @@ async def get_statement(
     async with state.pool.connection() as conn:
         statement = await statement_of(conn, account_id, period, span)
     format: Format = asked.format or accepted(request.headers.get("accept", ""))
-    return await _streamed(state, statement, format)
+    writer = writer_of(statement, format)
+    if request.scope["state"]["is_head"]:  # without a body no movement is read, and nothing drawn
+        return _file(statement, format, _nothing())
+    parts = pieces(statement, writer, state.pool.connection)
+    # Before the answer begins, so that what goes wrong with it can still be told.
+    begin = await (drawn(request, state.turn_to_draw, parts) if format == "pdf" else anext(parts))
+    return _file(statement, format, _all(begin, parts))
 
 
-async def _streamed(state: State, statement: Statement, format: Format) -> Response:
-    parts = pieces(statement, writer_of(statement, format), state.pool.connection)
-    begin = await anext(parts)
+async def drawn(request: Request, turn: asyncio.Lock, parts: AsyncGenerator[bytes]) -> bytes:
+    """The PDF, once those before it are drawn: each keeps a thread busy for as long as it takes.
 
-    async def body() -> AsyncIterator[bytes]:
-        yield begin
-        async with aclosing(parts):
-            async for part in parts:
-                yield part
+    Raises `service_unavailable` when its turn does not come, and when nobody waits for it any more.
+    """
+    try:
+        await asyncio.wait_for(turn.acquire(), PATIENCE_S)
+    except TimeoutError:
+        raise ProblemError("service_unavailable") from None
+    try:
+        if await request.is_disconnected():
+            raise ProblemError("service_unavailable")
+        return await anext(parts)
+    finally:
+        turn.release()
 
+
+async def _all(begin: bytes, rest: AsyncGenerator[bytes]) -> AsyncIterator[bytes]:
+    yield begin
+    async with aclosing(rest):
+        async for part in rest:
+            yield part
+
+
+async def _nothing() -> AsyncIterator[bytes]:
+    yield b""
+
+
+def _file(statement: Statement, format: Format, body: AsyncIterator[bytes]) -> Response:
     name = file_name(statement, format)
     headers = {"Content-Disposition": f'attachment; filename="{name}"'}
-    return StreamingResponse(body(), media_type=KINDS[format].media_type, headers=headers)
+    return StreamingResponse(body, media_type=KINDS[format].media_type, headers=headers)

@@ -25,7 +25,8 @@ Format = Literal["camt.053", "csv", "pdf", "json"]
 FORMATS: tuple[Format, ...] = get_args(Format)
 
 MAX_ON_PAPER = 5_000
-"""Movements in a PDF, some 200 pages: it is made as a whole, which takes a second and 20 MB."""
+"""Movements in a PDF, some 200 pages: it is made as a whole, which takes a second and 20 MB, and twice
+that where all texts are as long as they may be."""
 
 _PAGE_ENTRIES = 500
 

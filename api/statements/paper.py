@@ -7,14 +7,16 @@ character is drawn as `?`, and is whole in the other formats. Nothing comes from
 from __future__ import annotations
 
 import io
+import re
+import threading
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import reportlab
 from reportlab.lib.pagesizes import A4
-from reportlab.pdfbase.pdfmetrics import registerFont, stringWidth
+from reportlab.pdfbase.pdfmetrics import registerFont
 from reportlab.pdfbase.ttfonts import TTFont
 from reportlab.pdfgen.canvas import Canvas
 
@@ -27,14 +29,24 @@ _PLAIN, _BOLD = "DaybookSans", "DaybookSans-Bold"
 _FONTS = Path(reportlab.__file__).parent / "fonts"
 
 
-def _load(name: str, file: str) -> frozenset[int]:
-    """The characters of a font, which is taken from the package and not from wherever a machine has one."""
+def _load(name: str, file: str) -> Mapping[str, float]:
+    """The characters of a font and how wide each is, in thousandths of the font's size. It is taken from
+    the package and not from wherever a machine has one."""
     font = TTFont(name, str(_FONTS / file))
     registerFont(font)
-    return frozenset(font.face.charToGlyph)
+    face = font.face
+    return {
+        chr(code): face.charWidths.get(code, face.defaultWidth) for code in sorted(face.charToGlyph)
+    }
 
 
-_KNOWN = _load(_PLAIN, "Vera.ttf") & _load(_BOLD, "VeraBd.ttf")
+_WIDTHS = {_PLAIN: _load(_PLAIN, "Vera.ttf"), _BOLD: _load(_BOLD, "VeraBd.ttf")}
+_UNKNOWN = re.compile(
+    "[^" + re.escape("".join(each for each in _WIDTHS[_PLAIN] if each in _WIDTHS[_BOLD])) + "]"
+)
+
+_ONE_AT_A_TIME = threading.Lock()
+"""All drawings of a process read the same fonts, each from wherever the other one has left off."""
 
 # Points, from the lower left corner.
 _WIDTH, _HEIGHT = A4
@@ -70,22 +82,27 @@ class _Page(NamedTuple):
 
 
 class Paper:
-    """All of it is kept until the end, since each page says how many there are."""
+    """All of it is kept until the end, since each page says how many there are; and what takes long is left
+    to the end, since that is where a thread waits for it and not an event loop."""
 
     def __init__(self, statement: Statement) -> None:
         self._statement = statement
-        self._rows: list[_Row] = []
+        self._entries: list[EntryRow] = []
 
     def begin(self) -> bytes:
         return b""
 
     def entries(self, entries: Sequence[EntryRow]) -> bytes:
-        self._rows += [_row(entry, self._statement.currency) for entry in entries]
+        self._entries += entries
         return b""
 
     def end(self) -> bytes:
+        with _ONE_AT_A_TIME:
+            return self._drawn()
+
+    def _drawn(self) -> bytes:
         one = self._statement
-        pages = _pages(one, self._rows)
+        pages = _pages(one, [_row(entry, one.currency) for entry in self._entries])
         out = io.BytesIO()
         canvas = Canvas(out, pagesize=A4, invariant=1, pageCompression=1, lang="en")
         canvas.setTitle(f"Statement {one.period.first} to {one.period.last}")
@@ -105,27 +122,29 @@ class Paper:
 
 def printable(text: str) -> str:
     """The text with what the font has, and `?` for each character that it lacks."""
-    whole = unicodedata.normalize("NFC", shown(text))
-    return "".join(each if ord(each) in _KNOWN else "?" for each in whole)
+    return _UNKNOWN.sub("?", unicodedata.normalize("NFC", shown(text)))
 
 
 def wrapped(text: str, width: float, size: float, font: str = _PLAIN) -> list[str]:
     """The lines of a printable text, none wider than `width` points; long words are broken."""
+    widths, scale = _WIDTHS[font], size / 1000
     lines: list[str] = []
-    line = ""
+    line, taken = "", 0.0
     for word in text.split():
-        tried = f"{line} {word}" if line else word
-        if stringWidth(tried, font, size) <= width:
-            line = tried
+        needed = sum(map(widths.__getitem__, f" {word}" if line else word))
+        if (taken + needed) * scale <= width:
+            line = f"{line} {word}" if line else word
+            taken += needed
             continue
         if line:
             lines.append(line)
-        line = ""
+        line, taken = "", 0.0
         for each in word:
-            if stringWidth(line + each, font, size) > width:
+            if (taken + widths[each]) * scale > width:
                 lines.append(line)
-                line = ""
+                line, taken = "", 0.0
             line += each
+            taken += widths[each]
     return [*lines, line] if line else lines
 
 
@@ -204,14 +223,12 @@ def _draw_rows(canvas: Canvas, page: _Page, *, is_first: bool) -> float:
         canvas.drawString(_VALUE, y, row.value)
         canvas.drawRightString(_AMOUNT, y, row.amount)
         canvas.drawRightString(_RIGHT, y, row.balance)
-        line = y
-        for text, size in (
-            *((text, _SIZE) for text in row.text),
-            *((text, _SMALL) for text in row.details),
-        ):
-            canvas.setFont(_PLAIN, size)
-            canvas.drawString(_TEXT, line, text)
-            line -= _LINE
+        lines = canvas.beginText(_TEXT, y)
+        for texts, size in ((row.text, _SIZE), (row.details, _SMALL)):
+            lines.setFont(_PLAIN, size, _LINE)
+            for text in texts:
+                lines.textLine(text)
+        canvas.drawText(lines)
         y -= row.height
     return y
 

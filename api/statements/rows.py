@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Sequence
 
 from api.statements.texts import day, shown
@@ -16,7 +17,9 @@ COLUMNS = (
     "transfer_id", "counterparty_account_id", "account_id", "position",
 )  # fmt: skip
 
-_FORMULA = ("=", "+", "-", "@", "'")
+_FORMULA = "=+\\-@＝＋－＠"
+_STARTS = re.compile(rf"[\s\"]*[{_FORMULA}']")
+_SPLITS = re.compile(rf";(?=[\s\"]*[{_FORMULA}])")
 
 
 class Rows:
@@ -76,9 +79,10 @@ def _balance_row(statement: Statement, name: str, balance: int) -> tuple[object,
 
 def guarded(text: str) -> str:
     """A text that no spreadsheet runs: an apostrophe stands before what it would take for a formula, and
-    before an apostrophe, so that taking one away gives the text back."""
-    text = shown(text)
-    return f"'{text}" if text.lstrip().startswith(_FORMULA) else text
+    before an apostrophe, so that taking one away gives the text back. Spreadsheets of many countries end
+    columns at `;`: one that would make of what follows a formula of its own is shown as U+FFFD."""
+    text = _SPLITS.sub("\ufffd", shown(text))
+    return f"'{text}" if _STARTS.match(text) else text
 
 
 def _lines(rows: Sequence[Sequence[object]]) -> bytes:

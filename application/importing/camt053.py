@@ -20,7 +20,7 @@ from application.importing.bank_statements import (
     Unreadable,
     UnreadableError,
 )
-from application.importing.texts import clean, sentence
+from application.importing.texts import YEARS, clean, sentence
 from domain.money import exponent_of, parse_decimal
 from domain.refusals import Refusal
 
@@ -257,9 +257,12 @@ def _date(element: Element, name: str) -> date | None:
     if not text:
         return None
     try:
-        return date.fromisoformat(text[:10])
+        day = date.fromisoformat(text[:10])
     except ValueError:
         raise UnreadableError(f"one of its dates is malformed: {text}") from None
+    if day.year not in YEARS:
+        raise UnreadableError(f"one of its dates is not from {YEARS[0]} to {YEARS[-1]}: {text}")
+    return day
 
 
 def _text(element: Element, path: str) -> str:

@@ -11,7 +11,7 @@ from uuid import UUID, uuid5
 import msgspec
 from msgspec import Struct
 
-from application.importing.texts import clean
+from application.importing.texts import YEARS, clean
 from domain.money import parse_amount
 from domain.refusals import Refusal
 from domain.texts import (
@@ -35,8 +35,6 @@ _BOM = b"\xef\xbb\xbf"
 
 _MAX_LINE_BYTES = 256 * 1024
 """More than any good line has. A longer one is cut here and refused, so that memory stays constant."""
-
-_YEARS = range(1900, 2201)
 
 
 class FileError(Exception):
@@ -279,8 +277,8 @@ def _moment(text: str) -> datetime:
         at = (parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)).astimezone(UTC)
     except (ValueError, OverflowError):
         raise Refusal("invalid_datetime_format", value=text[:60]) from None
-    if at.year not in _YEARS:
-        raise Refusal("invalid_datetime_format", years=f"{_YEARS[0]} to {_YEARS[-1]}")
+    if at.year not in YEARS:
+        raise Refusal("invalid_datetime_format", years=f"{YEARS[0]} to {YEARS[-1]}")
     return at
 
 

@@ -7,6 +7,9 @@ from collections.abc import Mapping
 from domain.money import format_amount
 from domain.texts import MAX_DESCRIPTION
 
+YEARS = range(1900, 2201)
+"""What is dated in another one is a mistake, and the ends of the calendar have no day before or after."""
+
 
 def clean(text: str, limit: int = MAX_DESCRIPTION) -> str:
     """One printable line: control characters (NULs, escape sequences, line ends) become spaces.

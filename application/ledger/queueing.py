@@ -19,6 +19,9 @@ MAX_BATCH_COMMANDS = 2_000
 _GROUP = 64
 """So many submissions are enough to be written, though an event loop may bring more at once."""
 
+_LOOK_S = 0.25
+"""So often an idle writer's thread looks for event loops that stopped while they gathered."""
+
 _QUIET_TURNS = 2
 """A request takes two turns of an event loop to get here: one reads it, the next carries it out."""
 
@@ -90,7 +93,8 @@ class Queue:
         """Wait for what is due, and take up to a batch's size; empty when closed and drained."""
         with self._changed:
             while not self._is_due and not self._closed:
-                self._changed.wait()
+                if not self._changed.wait(_LOOK_S):
+                    self._take_over()
             taken: list[Waiting] = []
             commands = 0
             while self._waiting:
@@ -118,6 +122,13 @@ class Queue:
             return
         with self._changed:
             self._gathering.discard(loop)
+            self._hand_over()
+
+    def _take_over(self) -> None:
+        """Hand over what loops brought that stopped before they could, and forget these."""
+        stopped = {loop for loop in self._gathering if not loop.is_running()}
+        if stopped:
+            self._gathering -= stopped
             self._hand_over()
 
     def _hand_over(self) -> None:

@@ -19,6 +19,8 @@ _MANY = 100
 _FRESH_S = 0.5
 """What others know of a service that works is looked up so often at most."""
 
+_NOBODYS_TRIAL = "nobody"
+
 
 class Permit:
     """Leave for one call. End it with one of its methods, whatever happens: a trial blocks all others."""
@@ -74,9 +76,12 @@ class Breaker:
         raise CircuitOpenError(self.service, memory.wait_s(self._figures, now))
 
     def check(self) -> None:
-        """Raises `CircuitOpenError` while `ask` would, by what this process last saw."""
-        memory, now = self._memory, self._clock()
-        if memory.state == "open" and 0 <= now - memory.opened_at < self._figures.open_s:
+        """Raises `CircuitOpenError` while `ask` would; makes no trial of its own."""
+        if self._memory.state == "closed":
+            return  # as this process last saw it
+        memory, now = self._change(lambda memory: memory), self._clock()
+        allowed = ask(memory, self._figures, now, _NOBODYS_TRIAL)
+        if allowed.state != "closed" and allowed.trial != _NOBODYS_TRIAL:
             raise CircuitOpenError(self.service, memory.wait_s(self._figures, now))
 
     def note(self, trial: str, *, works: bool | None, error: str = "") -> None:

@@ -242,7 +242,7 @@ def _retry_after_s(told: str) -> float | None:
         return float(told[:9])
     try:
         until = parsedate_to_datetime(told)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     if until.tzinfo is None:
         until = until.replace(tzinfo=UTC)

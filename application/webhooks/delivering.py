@@ -235,7 +235,7 @@ def wait_asked_for(answered: Answered, now: datetime) -> float | None:
     elif text:
         try:
             at = parsedate_to_datetime(text)
-        except ValueError:
+        except (ValueError, OverflowError):
             at = now
         asked = (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp() - now.timestamp()
     if answered.status in SLOW_DOWN:

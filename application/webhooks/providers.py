@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import partial
 from typing import Annotated, Any
 from uuid import UUID
@@ -154,8 +154,8 @@ def _id_of(value: object) -> UUID | None:
 
 
 def _moment_of(value: object) -> datetime | None:
-    """A time with its zone, else none."""
+    """A time with its zone, in UTC; none for what is none, at the ends of the calendar in UTC too."""
     try:
-        return msgspec.convert(value, _Aware)
-    except msgspec.ValidationError:
+        return msgspec.convert(value, _Aware).astimezone(UTC)
+    except (msgspec.ValidationError, OverflowError):
         return None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import UTC, date, datetime
+from datetime import MINYEAR, UTC, date, datetime
 from functools import cache
 from operator import attrgetter
 from typing import Any, Literal, NamedTuple
@@ -41,13 +41,22 @@ OWN = (
 """What every topic begins with; the fields of its event follow."""
 _TAKEN = frozenset(column.name for column in OWN)
 
+_FIRST, _LAST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
+
 _decode_origin = msgspec.json.Decoder(Origin).decode
 _encode = msgspec.json.Encoder().encode
 
 
 def utc(at: datetime) -> datetime:
-    """The same moment in UTC; a time that names no zone is in UTC."""
-    return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
+    """The same moment in UTC; a time that names no zone is in UTC. One that is beyond the calendar there,
+    by the hours of its zone, is the first or last that there is: the log keeps what it was told, and one
+    such event must not keep all others from being exported."""
+    if at.tzinfo is None:
+        return at.replace(tzinfo=UTC)
+    try:
+        return at.astimezone(UTC)
+    except OverflowError:
+        return _FIRST if at.year == MINYEAR else _LAST
 
 
 def _json(value: Any) -> str:

@@ -152,6 +152,8 @@ def test_what_cannot_be_understood_says_where() -> None:
         ({"subject": {"kind": ["account"], "id": some_id()}}, ["subject"]),
         ({"subject": {"kind": "account", "id": "7"}}, ["subject"]),
         ({"at": "2026-03-01T11:59:58"}, ["at"]),
+        ({"at": "0001-01-01T00:00:00+14:00"}, ["at"]),
+        ({"at": "9999-12-31T23:59:59-14:00"}, ["at"]),
         ({"at": 7, "reason": "a\x00b"}, ["at", "reason"]),
         ({"reason": 7}, ["reason"]),
         ({"reason": "x" * 256}, ["reason"]),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import csv
 import io
 from collections.abc import Iterator
@@ -14,12 +15,14 @@ import httpx2
 import psycopg
 import pytest
 
+from api.statements import paper
 from application.importing.bank_statements import BankStatement, difference_of
 from application.importing.camt053 import read_statements
 from application.ledger import Ledger
 from domain.accounts import OpenAccount
 from domain.money import format_amount, parse_decimal
 from domain.transfers import PostTransfer
+from projections.entries.queries import EntryRow
 from tests.api.conftest import Bank, Json, problem_of, some_id
 from tests.conftest import Database, MakeDatabase
 from tests.projections.running import project_all
@@ -122,6 +125,10 @@ def test_each_format_has_the_same_and_stays_as_it_is(past: Past) -> None:
         name = f"statement-{past.anna}-2026-01-01-to-2026-01-05.{ending}"
         assert answer.headers["content-disposition"] == f'attachment; filename="{name}"'
         assert past.get(past.anna, accept=type_).content == answer.content
+        head = past.bank.client.head(answer.request.url)
+        assert head.status_code == 200
+        for header in ("content-type", "content-disposition"):
+            assert head.headers[header] == answer.headers[header]
     (camt,) = read_statements(found["camt.053"].content)
     assert isinstance(camt, BankStatement)
     assert difference_of(camt) is None
@@ -212,6 +219,24 @@ def test_a_long_one_is_sent_piece_by_piece_and_not_drawn(
     assert past.get(past.anna, format="csv").content == whole["csv"]
 
 
+def test_a_pdf_is_made_beside_the_event_loop(past: Past, monkeypatch: pytest.MonkeyPatch) -> None:
+    on_loop = []
+    row = paper._row
+
+    def noted(entry: EntryRow, currency: str) -> paper._Row:
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:
+            on_loop.append(False)
+        else:
+            on_loop.append(True)
+        return row(entry, currency)
+
+    monkeypatch.setattr(paper, "_row", noted)
+    assert past.get(past.anna, format="pdf").status_code == 200
+    assert on_loop == [False] * 18
+
+
 def test_a_read_model_that_is_not_as_the_log_makes_no_statement(
     past: Past, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -229,7 +254,10 @@ def test_a_read_model_that_is_not_as_the_log_makes_no_statement(
         _changed(conn, change.format("balance", "+"), past.anna)
         with pytest.raises(httpx2.RemoteProtocolError):
             past.get(past.anna, format="csv")
-        problem_of(past.get(past.anna, format="pdf"), 500, "internal_server_error")
+        pdf = past.get(past.anna, format="pdf")
+        problem_of(pdf, 500, "internal_server_error")
+        # Where only headers are wanted, no movement is read.
+        assert past.bank.client.head(pdf.request.url).status_code == 200
         _changed(conn, change.format("balance", "-"), past.anna)
     assert past.get(past.anna).status_code == 200
 

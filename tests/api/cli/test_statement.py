@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from api.cli.reading import catch_up
 from application.importing.bank_statements import BankStatement
 from application.importing.booking import bank_account_id
 from application.importing.camt053 import read_statements
+from application.ledger import Ledger
 from tests.api.cli.conftest import Ledgered
+from tests.support.ledgers import accepted, open_account, pay
 
 LONG_AGO = "2026-01-01"
 
@@ -60,6 +64,27 @@ def test_without_a_file_it_is_printed(ledgered: Ledgered) -> None:
     first, *_, last = text.splitlines()
     assert first.startswith("type,booking_date,")
     assert last.startswith(f"closing,{day}")
+
+
+def test_what_is_booked_while_it_is_made_comes_into_the_next_one(
+    ledgered: Ledgered, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Others write on: what comes once the read models are at the log's end is in none of them yet."""
+
+    def caught_up_before_another_writes(conninfo: str) -> None:
+        catch_up(conninfo)
+        with Ledger(conninfo) as ledger:
+            accepted(ledger, pay(ledgered.cash, cash, 7))
+
+    with Ledger(ledgered.database.url) as ledger:
+        cash = open_account(ledger, "cash")
+    monkeypatch.setattr("api.cli.statement.catch_up", caught_up_before_another_writes)
+    file = tmp_path / "s.json"
+    for count in range(2):
+        ledgered.daybook.here.done(
+            "statement", cash, "--from", LONG_AGO, "--to", today(), "-o", file
+        )
+        assert json.loads(file.read_text())["credits"]["count"] == count
 
 
 @pytest.mark.parametrize(

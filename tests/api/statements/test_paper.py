@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import cProfile
 import io
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pypdf import PdfReader
 from reportlab.pdfbase.pdfmetrics import stringWidth
 
+from api.statements import paper
 from api.statements.paper import printable, wrapped
 from domain.money import format_amount
 from tests.support.statements import Move, history, statement, written
@@ -75,3 +78,26 @@ def test_wrapping_loses_nothing_and_stays_in_its_column(text: str) -> None:
     assert "".join(lines).replace(" ", "") == text.replace(" ", "")
     for line in lines:
         assert stringWidth(line, "DaybookSans", 8) <= 60.0
+
+
+def test_a_long_word_is_measured_letter_by_letter_and_not_again_for_each() -> None:
+    profile, word = cProfile.Profile(), "i" * 1000
+    lines: list[str] = profile.runcall(wrapped, word, 228.0, 7.5)
+    assert "".join(lines) == word
+    assert sum(entry.callcount for entry in profile.getstats()) < len(word)
+
+
+def test_nobody_else_draws_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Drawings at the same time would read the same fonts, and break each other now and then."""
+    free = []
+    heading = paper._draw_heading
+
+    def noted(*of: object) -> None:
+        free.append(not paper._ONE_AT_A_TIME.locked())
+        heading(*of)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(paper, "_draw_heading", noted)
+    file = written(statement([]), [], "pdf")
+    assert free == [False]
+    assert not paper._ONE_AT_A_TIME.locked()
+    assert file.startswith(b"%PDF-")

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from api.statements.formats import KINDS, accepted
-from api.statements.rows import COLUMNS
+from api.statements.rows import COLUMNS, guarded
 from application.importing.bank_statements import BankStatement, difference_of
 from application.importing.camt053 import read_statements
 from application.importing.texts import clean
@@ -175,6 +175,17 @@ def test_no_text_in_csv_is_a_formula() -> None:
                           "'  =cmd", "R" * 35]  # fmt: skip
     for text in texts:
         assert not text.lstrip().startswith(("=", "+", "-", "@")), text
+    for text, expected in {
+        "x;=1+1": "x\ufffd=1+1",
+        'x;"=1+1;y': 'x\ufffd"=1+1;y',
+        "x; \u3000＠SUM(A1)": "x\ufffd \u3000＠SUM(A1)",
+        "x\t=1+1": "x\ufffd=1+1",
+        "；=1": "；=1",
+        "＝1;2": "'＝1;2",
+        "A; B; 5-7": "A; B; 5-7",
+        ";-1;+2": "\ufffd-1\ufffd+2",
+    }.items():
+        assert guarded(text) == expected
     assert rows[6]["description"] == "Жук 字 नमस्ते \U0001f600 Ł\u0301 \ufffd\ufffd"
 
 

@@ -133,6 +133,8 @@ BAD = {
     "a sign": (camt(entry("1.00").replace(">1.00<", ">-1.00<")), "negative amount"),
     "neither side": (camt(entry("1.00").replace("CRDT", "DEBT")), "neither credit nor debit"),
     "an impossible day": (camt(entry("1.00").replace("02-01", "02-31")), "malformed: 2024-02-31"),
+    "the last day": (camt(entry("1.00").replace("2024-02-01", "9999-12-31")), "to 2200: 9999-12-31"),
+    "the first day": (camt(entry("1.00").replace("2024-02-01", "0001-01-01")), "to 2200: 0001-01-01"),
 }  # fmt: skip
 
 

@@ -50,16 +50,20 @@ def test_it_fails_fast_then_tries_then_works_again(clock: Clock) -> None:
     bank = breakers.of("bank")
     assert breakers.of("bank") is bank
     fail(bank, 5)
-    with pytest.raises(CircuitOpenError) as refused:
-        bank.ask()
-    assert refused.value.retry_after_s == 30.0
+    for asked in (bank.ask, bank.check):
+        with pytest.raises(CircuitOpenError) as refused:
+            asked()
+        assert refused.value.retry_after_s == 30.0
     assert not refused.value.outcome_unknown
     clock.now += 30
     for _ in range(2):
+        bank.check()  # makes no trial of its own
         trial = bank.ask()
-        with pytest.raises(CircuitOpenError):
-            bank.ask()
+        for asked in (bank.ask, bank.check):
+            with pytest.raises(CircuitOpenError):
+                asked()
         trial.succeeded()
+    bank.check()
     bank.ask().succeeded()
     assert [each.state for each in heard] == ["closed", "open", "half_open", "closed"]
     assert (heard[1].failures, heard[1].error) == (5, "it is down")
@@ -121,7 +125,12 @@ def test_processes_share_what_they_know(clock: Clock, redis: RedisServer) -> Non
     shared = [here.of("bank"), there.of("bank")]
     for _ in range(2):
         (trial,) = asked_at_once(shared * 4)
+        for each in shared:
+            with pytest.raises(CircuitOpenError):
+                each.check()
         trial.succeeded()
+        for each in shared:
+            each.check()
     here.of("bank").ask().succeeded()
     there.of("bank").ask().succeeded()
     assert [each.state for each in (*here.states(), *there.states())] == ["closed", "closed"]

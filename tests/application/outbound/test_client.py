@@ -152,7 +152,9 @@ def test_a_long_pause_is_left_to_the_caller() -> None:
     assert len(server.said) == 2
 
 
-@pytest.mark.parametrize("told", ["soon", "-1", "1.5", "٣"])
+@pytest.mark.parametrize(
+    "told", ["soon", "-1", "1.5", "٣", "1 Jan 99999999999999999999 00:00:00 GMT"]
+)
 def test_a_pause_that_makes_no_sense_is_none(told: str) -> None:
     with answering(saying(429, Retry_After=told)) as server:
         assert error_of(client_of(server.url, tries=ONCE)).retry_after_s is None

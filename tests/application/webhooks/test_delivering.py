@@ -195,6 +195,7 @@ def test_who_has_too_much_to_do_is_asked_later(sending: Sending, receiver: Recei
         (429, "90", 90.0),
         (502, None, 60.0),
         (504, "nonsense", 60.0),
+        (500, "Mon, 01 Jan 99999999999999999999 00:00:00 GMT", 0.0),
         (429, "9" * 30, 86_400.0),
         (503, "Sun, 01 Mar 2026 12:10:00 GMT", 600.0),
         (503, "Sun, 01 Mar 2026 11:00:00 GMT", 0.0),

@@ -161,5 +161,13 @@ def test_times_are_in_utc_whatever_zone_they_name() -> None:
         assert values[len(OWN)][0].tzinfo is UTC  # type: ignore[union-attr]
 
 
+def test_a_time_that_utc_has_no_name_for_is_the_nearest_that_has_one() -> None:
+    first, last = datetime(1, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, 23, 59, 59, 999_999, UTC)
+    for nearest, hours in ((first, 14), (last, -14)):
+        at = nearest.replace(tzinfo=timezone(timedelta(hours=hours)))
+        (found, _) = values_of(Timed, [_recorded(Timed(at, at.date()))])[len(OWN) :]
+        assert found == [nearest]
+
+
 def _recorded(data: Event) -> Recorded:
     return Recorded(1, UUID(int=7), 1, data.topic, datetime(2026, 1, 1, tzinfo=UTC), data, b"{}")
