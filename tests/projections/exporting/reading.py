@@ -75,7 +75,11 @@ def expected_rows(events: list[Recorded]) -> Rows:
 
 
 _HINTS = ("document_hint", "bank_account_hint")
-_OWN_WORDS = ("credit_application.withdrawn", "credit_application.declined")
+_OWN_WORDS = (
+    "credit_application.withdrawn",
+    "credit_application.declined",
+    "approval.withdrawn",
+)
 
 
 def _shown(data: Event) -> dict[str, object]:
