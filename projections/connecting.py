@@ -40,5 +40,9 @@ async def connect_async(conninfo: str, name: str) -> AsyncConnection[Any]:
     conn = await AsyncConnection.connect(
         conninfo, autocommit=True, application_name=name, **_KEEPALIVE
     )
-    await conn.execute(_SESSION.encode())
+    try:
+        await conn.execute(_SESSION.encode())
+    except BaseException:  # being cancelled too: nobody else has it yet who would close it
+        await conn.close()
+        raise
     return conn

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 import psycopg
-from psycopg import AsyncConnection
+from psycopg import AsyncConnection, Notify
 
 from projections import checkpoints, parking
 from projections.connecting import connect_async
@@ -163,14 +163,21 @@ class Freshness:
             async for notify in conn.notifies(timeout=_REFRESH_S):
                 if notify.channel == parking.CHANNEL:
                     break  # whatever else was told meanwhile is read again as well
-                if notify.channel == LOG_CHANNEL:
-                    self._log_mark.set(int(notify.payload))
-                elif notify.channel == checkpoints.CHANGED_CHANNEL:
-                    name, epoch, position = notify.payload.rsplit(":", 2)
-                    self._note_change(name, Change(int(epoch), int(position)))
-                else:
-                    name, _, position = notify.payload.rpartition(":")
-                    self._mark(name).set(int(position))
+                try:
+                    self._hear(notify)
+                except ValueError:  # whoever may connect may say anything here: look for oneself
+                    break
+
+    def _hear(self, notify: Notify) -> None:
+        """Raises `ValueError`."""
+        if notify.channel == LOG_CHANNEL:
+            self._log_mark.set(int(notify.payload))
+        elif notify.channel == checkpoints.CHANGED_CHANNEL:
+            name, epoch, position = notify.payload.rsplit(":", 2)
+            self._note_change(name, Change(int(epoch), int(position)))
+        else:
+            name, _, position = notify.payload.rpartition(":")
+            self._mark(name).set(int(position))
 
     def _forget(self) -> None:
         """Nothing is known any more: when the database is back, it may have lost its last moments."""

@@ -15,7 +15,7 @@ from projections import checkpoints
 from projections import freshness as module
 from projections.connecting import connect_async
 from projections.freshness import Freshness, Watermark
-from projections.log import head_position
+from projections.log import LOG_CHANNEL, head_position
 from tests.conftest import Database
 from tests.projections.histories import open_accounts
 from tests.projections.running import NAMES, caught_up, end_connections, running
@@ -130,6 +130,23 @@ def test_it_starts_with_what_is_already_there(
         async with freshness(database) as fresh:
             assert await fresh.log_moved(head_position(conn) - 1, 10)
             assert (fresh.position("any"), fresh.head) == (3, head_position(conn))
+
+    asyncio.run(run())
+
+
+def test_what_somebody_else_says_there_only_makes_it_look(
+    database: Database, conn: psycopg.Connection[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_REFRESH_S", 600)
+
+    async def run() -> None:
+        async with freshness(database) as fresh:
+            channels = (LOG_CHANNEL, checkpoints.CHANNEL, checkpoints.CHANGED_CHANNEL)
+            for position, channel in enumerate(channels, 5):
+                wait = await later(fresh.wait_for("any", position, 20))
+                checkpoints.put(conn, "any", position, 1)  # nobody is told of it
+                conn.execute(f"NOTIFY {channel}, 'any:thing'".encode())
+                assert await wait
 
     asyncio.run(run())
 
