@@ -6,7 +6,7 @@ import pytest
 from schemathesis import GenerationMode
 
 from tests.support.customers import World
-from tests.support.described import OPERATIONS, Sender, ids_of
+from tests.support.described import OPERATIONS, Sender, ids_of, send_made_up
 from tests.support.described import world as world
 from tests.support.people import bearer
 
@@ -16,7 +16,6 @@ from tests.support.people import bearer
 @pytest.mark.parametrize("label", sorted(OPERATIONS))
 def test_every_route_answers_as_described(world: World, label: str) -> None:
     sender = Sender(str(world.admin.client.base_url), bearer)
-    sender.send_made_up(label, 3)
-    sender.send_made_up(label, 3, ids=ids_of(world.bert))
-    sender.send_made_up(label, 3, GenerationMode.NEGATIVE)
+    send_made_up([sender], label, 3, ids=ids_of(world.bert))
+    send_made_up([sender], label, 3, GenerationMode.NEGATIVE)
     sender.send_limits(label, 1)

@@ -10,6 +10,7 @@ from uuid import UUID
 import httpx2
 import pytest
 
+from api import mailing
 from api.mailing import LINK_LIFE_S
 from application.identity.tokens import Signer
 from application.ledger import Ledger
@@ -24,8 +25,11 @@ from tests.support.waiting import until
 
 
 @pytest.fixture
-def served(database: Database, tmp_path: Path) -> Iterator[httpx2.Client]:
-    """A visitor of an API whose mail comes to `tmp_path`."""
+def served(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[httpx2.Client]:
+    """A visitor of an API whose mail comes to `tmp_path`, and soon."""
+    monkeypatch.setattr(mailing, "_PAUSE_S", 0.02)
     with serving(database.url, DATA_DIR=tmp_path) as url, visiting(url) as client:
         yield client
 

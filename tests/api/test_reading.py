@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from typing import Any
 
+import httpx2
 import pytest
 
 from tests.api.conftest import Bank, problem_of
@@ -54,11 +55,15 @@ def test_what_was_just_made_is_there_for_who_asks_at_once(
 
 def test_a_position_that_does_not_come_is_answered_after_two_seconds(bank: Bank) -> None:
     far = bank.head() + 1_000_000
-    for path in ("/api/accounts", "/api/transfers", "/api/trial-balance"):
-        late = bank.client.get(path, params={"min_position": far})
-        problem = problem_of(late, 503, "not_yet_visible")
-        assert problem["retryable"]
-        assert late.headers["retry-after"] == "1"
+
+    def asked(path: str) -> httpx2.Response:
+        return bank.client.get(path, params={"min_position": far})
+
+    paths = ("/api/accounts", "/api/transfers", "/api/trial-balance")
+    with ThreadPoolExecutor() as threads:
+        for late in threads.map(asked, paths):
+            assert problem_of(late, 503, "not_yet_visible")["retryable"]
+            assert late.headers["retry-after"] == "1"
 
 
 def test_without_a_projector_reads_are_stale_and_say_so(database: Database) -> None:

@@ -13,6 +13,8 @@ from typing import Any, NamedTuple
 
 import httpx2
 
+from tests.support.serving import NO_TLS
+
 PASSWORD = "password123!"
 
 _numbers = count(1)
@@ -32,7 +34,7 @@ class Login(NamedTuple):
 @contextmanager
 def visiting(base_url: str, address: str = "127.0.0.1") -> Iterator[httpx2.Client]:
     """A client that nobody knows, which comes from an address of this machine."""
-    transport = httpx2.HTTPTransport(local_address=address)
+    transport = httpx2.HTTPTransport(local_address=address, verify=NO_TLS)
     with httpx2.Client(base_url=base_url, timeout=30, transport=transport) as client:
         yield client
 
